@@ -1,0 +1,80 @@
+/** What the server needs of an engine. `native.ts` gives the real one; tests may give their own. */
+
+export interface EngineOptions {
+  device: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  /** CPU workers; 0: as many as there are physical cores. */
+  threads: number;
+  /** KV cache sequences; more keep more prefixes warm. */
+  slots: number;
+  /** Tokens a slot; 0: the model's limit. */
+  contextLength: number;
+  /** CPU only, for tests: 'avx512bf16' | 'avx512' | 'avx2' | 'portable'; empty for the best there is. */
+  instructionSet?: string;
+}
+
+export interface GenerateOptions {
+  maxTokens: number;
+  stopTokens: readonly number[];
+  /** 0 is greedy. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  seed?: number;
+  /** Stop before a token that is less probable than this. */
+  minProbability?: number;
+}
+
+export interface GeneratedToken {
+  token: number;
+  logprob: number;
+}
+
+export type StopReason = 'stopToken' | 'maxTokens' | 'contextFull' | 'minProbability' | 'cancelled';
+
+/** Times in milliseconds, rate in tokens/s. */
+export interface GenerateStatistics {
+  prefilled: number;
+  reused: number;
+  generated: number;
+  queued: number;
+  timeToFirstToken: number;
+  decodeTime: number;
+  decodeRate: number;
+  stop: StopReason;
+}
+
+/** One request under way: iterate for the tokens (in batches, as they come), await `done` for the statistics. */
+export interface Generation extends AsyncIterable<readonly GeneratedToken[]> {
+  /** Resolves when the request has ended, also when cancelled; rejects with EngineError when it failed. */
+  readonly done: Promise<GenerateStatistics>;
+  /** Takes effect within one token; the iteration ends. */
+  cancel(): void;
+}
+
+export interface ModelFacts {
+  family: string;
+  vocabularySize: number;
+  contextLength: number;
+  endTokens: readonly number[];
+  /** For people: "cpu: 2 threads, AVX-512 BF16". */
+  description: string;
+  memoryBytes: number;
+}
+
+export interface Engine {
+  readonly model: ModelFacts;
+  generate(tokens: ArrayLike<number>, options: GenerateOptions): Generation;
+  /** Cancels what runs and frees the memory; resolves when both are done. */
+  dispose(): Promise<void>;
+}
+
+/** What went wrong in the engine or the model folder. `code` is stable; `message` names what is wrong and what to do. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}

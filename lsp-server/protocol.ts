@@ -1,0 +1,95 @@
+/**
+ * The messages between the extension and the language server that LSP does not have, and the settings both read.
+ * Shared by both sides; imports nothing of either. Any LSP editor can use them.
+ */
+import { NotificationType, RequestType } from 'vscode-languageserver-protocol';
+import type { Range } from 'vscode-languageserver-types';
+
+/** Section `monokernel` of the person's settings; the client sends all of it at start and on each change. */
+export interface Settings {
+  /** Whether completions are offered at all. */
+  enable: boolean;
+  /** Per language id, `*` for the rest. */
+  languages: Record<string, boolean>;
+  model: {
+    /** Folder of the model; empty for the one that comes with the extension. */
+    path: string;
+  };
+  engine: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  /** CPU workers; 0: as many as there are physical cores. */
+  threads: number;
+  completion: {
+    maxTokens: number;
+    /** Shortest time from a keystroke to ghost text, in milliseconds. */
+    showDelay: number;
+    /** `auto`: a block where a block starts or on demand, the rest of the line elsewhere. */
+    mode: 'auto' | 'line' | 'block';
+  };
+  explain: { maxTokens: number };
+}
+
+/** Sent in `initialize`: where things are, and the settings at start. */
+export interface InitializationOptions {
+  settings: Settings;
+  /** Absolute path of the model that comes with the extension. */
+  defaultModel: string;
+  /** Absolute path of the native addon. */
+  addon: string;
+}
+
+export type ServerState = 'loading' | 'ready' | 'generating' | 'error';
+
+/** State of the server, sent on every change and at most 4 times a second while a number in it runs. */
+export interface StatusParams {
+  state: ServerState;
+  /** 0..1 while loading. */
+  progress?: number;
+  /** What is wrong and what to do, when state is `error`. */
+  message?: string;
+  /** Model folder's name. */
+  model?: string;
+  /** What runs it, for people: "cpu: 2 threads, AVX-512 BF16". */
+  engine?: string;
+}
+
+/** Figures of the last request and of the session, at most 4 times a second. Times in milliseconds, rates in tokens/s. */
+export interface StatsParams {
+  kind: 'completion' | 'explain';
+  promptTokens: number;
+  reusedTokens: number;
+  generatedTokens: number;
+  timeToFirstToken: number;
+  prefillRate: number;
+  decodeRate: number;
+  /** Completions of this session: offered to the editor, and accepted by the person. */
+  offered: number;
+  accepted: number;
+}
+
+export interface ExplainParams {
+  /** Chosen by the client; the deltas carry it. */
+  id: string;
+  textDocument: { uri: string };
+  range: Range;
+}
+
+export interface ExplainResult {
+  /** The whole explanation, Markdown. */
+  text: string;
+  stopped: 'end' | 'limit' | 'cancelled';
+}
+
+/** A piece of Markdown to append, batched to at most 30 a second. */
+export interface ExplainDeltaParams {
+  id: string;
+  delta: string;
+}
+
+/** Explains a selection; streams `ExplainDelta` until it answers. Cancel by the request's token. */
+export const ExplainRequest = new RequestType<ExplainParams, ExplainResult, void>('monokernel/explain');
+export const ExplainDelta = new NotificationType<ExplainDeltaParams>('monokernel/explainDelta');
+export const Status = new NotificationType<StatusParams>('monokernel/status');
+export const Stats = new NotificationType<StatsParams>('monokernel/stats');
+
+/** Runs after a full accept of an item, for every LSP editor: `workspace/executeCommand` with the item's id. */
+export const ACCEPTED_COMMAND = 'monokernel.completionAccepted';

@@ -1,0 +1,74 @@
+#pragma once
+
+#include "exec/executor.h"
+#include "model/model_spec.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace monokernel {
+
+enum class Device : uint8_t { automatic, cpu, gfx942, sm90 };
+
+struct EngineOptions {
+    Device device = Device::automatic;
+    uint32_t threads = 0;       ///< CPU workers; 0: the physical cores this process may use
+    uint32_t slots = 4;         ///< KV cache sequences
+    uint32_t contextLength = 0; ///< tokens a slot; 0: the model's limit
+    std::string instructionSet; ///< CPU only: "avx512bf16", "avx512", "avx2", "portable"; empty: the best there is
+    std::filesystem::path kernelFolder; ///< where the GPU code objects lie
+};
+
+struct GenerateRequest {
+    std::vector<int32_t> tokens;
+    uint32_t maxTokens = 64;
+    std::vector<int32_t> stopTokens;
+    Sampling sampling;
+    float minProbability = 0.0f;
+};
+
+/// How a request ended. `error` is set when it failed; the engine and the other slots go on.
+struct GenerateResult {
+    SequenceResult sequence;
+    uint32_t reused = 0;         ///< prompt tokens found in a slot
+    double queueSeconds = 0.0;   ///< from generate() to the start of its run
+    std::optional<std::string> error;
+};
+
+struct EngineStatistics {
+    uint64_t requests = 0, cancelled = 0, failed = 0;
+    uint64_t promptTokens = 0, reusedTokens = 0, generatedTokens = 0;
+    double prefillSeconds = 0.0, decodeSeconds = 0.0;
+    uint64_t memoryBytes = 0;
+};
+
+using RequestId = uint64_t;
+
+/// Loads a model and runs requests on it, one at a time in order of arrival, on a thread of its own. Any thread may call
+/// generate(), cancel() and statistics(). Several engines may live at once.
+class Engine {
+public:
+    /// `progress` gets 0..1 on the calling thread. Throws ModelError, or std::runtime_error for options that cannot be met.
+    static std::unique_ptr<Engine> load(const std::filesystem::path &folder, const EngineOptions &options,
+                                        const std::function<void(double)> &progress);
+    virtual ~Engine() = default; ///< cancels what runs, fails what waits, joins the thread
+
+    virtual const ModelSpec &spec() const = 0;
+    virtual std::string description() const = 0;
+    virtual uint32_t contextLength() const = 0;
+
+    /// Queues a request. `onToken` and then, exactly once, `onEnd` are called on the engine's thread and must not block.
+    virtual RequestId generate(GenerateRequest request, std::function<void(GeneratedToken)> onToken,
+                               std::function<void(const GenerateResult &)> onEnd) = 0;
+    /// Takes effect within one token; unknown or finished ids are ignored.
+    virtual void cancel(RequestId id) = 0;
+    virtual EngineStatistics statistics() const = 0;
+};
+
+} // namespace monokernel

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "exec/executor.h"
+#include "model/model.h"
+
+#include <string>
+#include <vector>
+
+namespace monokernel {
+
+struct CpuOptions {
+    uint32_t threads = 0; ///< 0: the physical cores this process may use
+    uint32_t slots = 4;
+    uint32_t contextLength = 0; ///< 0: the model's limit
+    std::string instructionSet; ///< empty: the best that this machine has
+};
+
+/// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512", "avx2", "portable".
+std::vector<std::string> cpuInstructionSets();
+
+/// Packs the weights (the model may be closed afterwards) and starts parked workers. `progress` gets 0..1. Throws
+/// std::invalid_argument for an unknown or missing instruction set, ModelError(memory) when the memory cannot be had.
+std::unique_ptr<Executor> makeCpuExecutor(const Model &model, const CpuOptions &options,
+                                          const std::function<void(double)> &progress);
+
+} // namespace monokernel

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "exec/executor.h"
+#include "model/model.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace monokernel {
+
+struct GpuDevice {
+    std::string target; ///< "gfx942" or "sm_90"
+    std::string name;
+    uint32_t index = 0;
+    uint32_t computeUnits = 0;
+    uint64_t memoryBytes = 0;
+};
+
+/// Devices that the shipped kernels run on, found through the drivers (libamdhip64, libcuda) by dlopen. `why` says, for
+/// the log, what was looked for and why something was not usable.
+std::vector<GpuDevice> findGpuDevices(std::string &why);
+
+struct GpuOptions {
+    std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
+    uint32_t slots = 4;
+    uint32_t contextLength = 0; ///< 0: the model's limit
+};
+
+/// Uploads the weights and loads the kernel. Throws ExecutionError with the driver's own words, ModelError(memory) when
+/// the device is too small.
+std::unique_ptr<Executor> makeGpuExecutor(const GpuDevice &device, const Model &model, const GpuOptions &options,
+                                          const std::function<void(double)> &progress);
+
+} // namespace monokernel
