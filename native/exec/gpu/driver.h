@@ -1,0 +1,46 @@
+#pragma once
+
+#include "exec/gpu/gpu_executor.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+namespace monokernel {
+
+/// Host memory that the device reads and writes while a kernel runs: request, token ring, cancel word.
+struct PinnedMemory {
+    std::byte *host = nullptr;
+    uint64_t device = 0;
+};
+
+/// One device as the executor needs it: real ones are HipDriver and CudaDriver (dlopen), tests give one that runs the
+/// translated gfx942 object. Every method throws ExecutionError with the driver's own words; memory is freed with the
+/// driver.
+class GpuDriver {
+public:
+    virtual ~GpuDriver() = default;
+    virtual const GpuDevice &device() const = 0;
+
+    virtual uint64_t allocate(uint64_t bytes) = 0;
+    virtual PinnedMemory allocatePinned(uint64_t bytes) = 0;
+    virtual void upload(uint64_t address, std::span<const std::byte> from) = 0;
+    virtual void download(std::span<std::byte> to, uint64_t address) = 0;
+    virtual void clear(uint64_t address, uint64_t bytes) = 0;
+
+    /// Loads the code object or PTX and finds its one entry point, "monokernel".
+    virtual void loadKernel(const std::filesystem::path &file) = 0;
+    /// Starts the kernel cooperatively (all workgroups co-resident) and returns; `parameters` is the kernel's one struct.
+    virtual void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                        uint32_t sharedBytes) = 0;
+    /// False while the kernel runs.
+    virtual bool finished() = 0;
+};
+
+/// Runs the monokernel through any driver.
+std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress);
+
+} // namespace monokernel
