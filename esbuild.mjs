@@ -21,7 +21,7 @@ const shared = {
 
 const programs = [
   { entryPoints: { extension: 'extension/src/extension.ts' }, external: ['vscode'] },
-  { entryPoints: { server: 'lsp-server/server.ts' }, external: ['tokenizers'] },
+  { entryPoints: { server: 'lsp-server/server.ts' } },
 ];
 
 for (const program of programs) {
