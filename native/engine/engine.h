@@ -33,37 +33,53 @@ struct GenerateRequest {
     float minProbability = 0.0f;
 };
 
+/// Why a request failed: it asks for what cannot be, the executor could not finish it, or the engine was destroyed
+/// first.
+enum class GenerateFailure : uint8_t { requestInvalid, executionFailed, engineClosed };
+
+/// The failure's stable name, for example "requestInvalid".
+const char *generateFailureName(GenerateFailure failure);
+
+struct GenerateError {
+    GenerateFailure failure;
+    std::string message; ///< what is wrong and what to do
+};
+
 /// How a request ended. `error` is set when it failed; the engine and the other slots go on.
 struct GenerateResult {
     SequenceResult sequence;
-    uint32_t reused = 0;         ///< prompt tokens found in a slot
-    double queueSeconds = 0.0;   ///< from generate() to the start of its run
-    std::optional<std::string> error;
+    uint32_t reused = 0;       ///< prompt tokens found in a slot
+    double queueSeconds = 0.0; ///< from generate() to the start of its run
+    std::optional<GenerateError> error;
 };
 
 struct EngineStatistics {
-    uint64_t requests = 0, cancelled = 0, failed = 0;
-    uint64_t promptTokens = 0, reusedTokens = 0, generatedTokens = 0;
+    uint64_t requests = 0, cancelled = 0, failed = 0; ///< queued so far; of these, ended in these ways
+    uint64_t prefilledTokens = 0, reusedTokens = 0, generatedTokens = 0;
     double prefillSeconds = 0.0, decodeSeconds = 0.0;
     uint64_t memoryBytes = 0;
 };
 
 using RequestId = uint64_t;
 
-/// Loads a model and runs requests on it, one at a time in order of arrival, on a thread of its own. Any thread may call
-/// generate(), cancel() and statistics(). Several engines may live at once.
+/// Loads a model and runs requests on it, one at a time in order of arrival, on a thread of its own. Any thread may
+/// call generate(), cancel() and statistics(). Several engines may live at once.
 class Engine {
 public:
-    /// `progress` gets 0..1 on the calling thread. Throws ModelError, or std::runtime_error for options that cannot be met.
+    /// `progress` gets 0..1 on the calling thread and may throw to give up. Throws ModelError, std::invalid_argument
+    /// for options that cannot be met, ExecutionError when the device fails.
     static std::unique_ptr<Engine> load(const std::filesystem::path &folder, const EngineOptions &options,
                                         const std::function<void(double)> &progress);
-    virtual ~Engine() = default; ///< cancels what runs, fails what waits, joins the thread
+    virtual ~Engine() = default; ///< cancels what runs, fails what waits, joins the thread; not from a callback
 
     virtual const ModelSpec &spec() const = 0;
     virtual std::string description() const = 0;
+    /// Why this device runs it, for the log: what was looked for and what was not usable.
+    virtual std::string deviceReason() const = 0;
     virtual uint32_t contextLength() const = 0;
 
-    /// Queues a request. `onToken` and then, exactly once, `onEnd` are called on the engine's thread and must not block.
+    /// Queues a request. `onToken` and then, exactly once, `onEnd` are called on the engine's thread; they must neither
+    /// block nor throw. With maxTokens 0 the prompt is only run, so that its prefix is warm.
     virtual RequestId generate(GenerateRequest request, std::function<void(GeneratedToken)> onToken,
                                std::function<void(const GenerateResult &)> onEnd) = 0;
     /// Takes effect within one token; unknown or finished ids are ignored.
