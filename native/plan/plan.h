@@ -13,6 +13,7 @@ enum class PhaseKind : uint8_t { embed, qkv, attention, attentionOutput, gateUp,
 /// What travels between phases. Widths are floats a token over all lanes.
 enum class EdgeKind : uint8_t {
     token,            ///< the sampled token
+    embedding,        ///< the token's embedding row, with which every lane's residual stream begins
     queryKeyValue,    ///< q, k, v after bias, q/k norm and RoPE
     attention,        ///< heads' outputs, merged over KV chunks
     attentionPartial, ///< each lane's output projection, [lanes, hidden]
@@ -33,8 +34,9 @@ struct Edge {
 struct Phase {
     PhaseKind kind;
     uint16_t layer;  ///< 0 for embed, head and sample
+    uint16_t lanes;  ///< lanes that have such rows: the model's, or 1 for embed, a replicated head, and sample
     uint32_t rows;   ///< output rows a lane (qkv: q, k and v rows together; gateUp: gate and up rows together)
-    uint32_t depth;  ///< inner dimension of each row
+    uint32_t depth;  ///< inner dimension of each row (embed: 1; attention: head_dim; sample: the vocabulary)
     uint32_t window; ///< attention only: sliding window in tokens, 0 for none
     uint16_t reads;  ///< index of the edge it waits for
     uint16_t writes; ///< index of the edge it produces

@@ -1,0 +1,332 @@
+#include "model/json.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace monokernel {
+
+namespace {
+
+bool isDigit(char c) { return c >= '0' && c <= '9'; }
+
+void appendUtf8(std::string &out, uint32_t point) {
+    if (point < 0x80) {
+        out += static_cast<char>(point);
+    } else if (point < 0x800) {
+        out += static_cast<char>(0xC0 | (point >> 6));
+        out += static_cast<char>(0x80 | (point & 0x3F));
+    } else if (point < 0x10000) {
+        out += static_cast<char>(0xE0 | (point >> 12));
+        out += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
+        out += static_cast<char>(0x80 | (point & 0x3F));
+    } else {
+        out += static_cast<char>(0xF0 | (point >> 18));
+        out += static_cast<char>(0x80 | ((point >> 12) & 0x3F));
+        out += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
+        out += static_cast<char>(0x80 | (point & 0x3F));
+    }
+}
+
+/// Length of the UTF-8 sequence at the start of `text`, 0 if it is malformed (Unicode 16, table 3-7).
+size_t utf8Length(std::string_view text) {
+    const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0}; };
+    const auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
+    const uint8_t first = byte(0);
+    const uint8_t second = byte(1);
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xC2 && first <= 0xDF) {
+        return continues(1) ? 2 : 0;
+    }
+    if (first >= 0xE0 && first <= 0xEF) {
+        const bool overlong = first == 0xE0 && second < 0xA0;
+        const bool surrogate = first == 0xED && second > 0x9F;
+        return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
+    }
+    if (first >= 0xF0 && first <= 0xF4) {
+        const bool overlong = first == 0xF0 && second < 0x90;
+        const bool tooLarge = first == 0xF4 && second > 0x8F;
+        return continues(1) && continues(2) && continues(3) && !overlong && !tooLarge ? 4 : 0;
+    }
+    return 0;
+}
+
+JsonValue readValue(JsonReader &reader) {
+    switch (reader.peek()) {
+    case JsonReader::Kind::null:
+        reader.readNull();
+        return {nullptr};
+    case JsonReader::Kind::boolean:
+        return {reader.readBoolean()};
+    case JsonReader::Kind::number:
+        return std::visit([](auto number) { return JsonValue{number}; }, reader.readNumber());
+    case JsonReader::Kind::string:
+        return {reader.readString()};
+    case JsonReader::Kind::array: {
+        JsonValue::Array items;
+        reader.readArray([&] { items.push_back(readValue(reader)); });
+        return {std::move(items)};
+    }
+    case JsonReader::Kind::object: {
+        JsonValue::Object members;
+        reader.readObject([&](const std::string &name) { members.push_back({name, readValue(reader)}); });
+        return {std::move(members)};
+    }
+    }
+    reader.fail("a value was expected");
+}
+
+} // namespace
+
+void JsonReader::fail(const std::string &what) const {
+    size_t line = 1;
+    size_t column = 1;
+    for (const char c : text_.substr(0, at_)) {
+        column = c == '\n' ? 1 : column + 1;
+        line += c == '\n' ? 1 : 0;
+    }
+    throw JsonError("line " + std::to_string(line) + ", column " + std::to_string(column) + ": " + what);
+}
+
+void JsonReader::skipSpace() {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r')) {
+        at_++;
+    }
+}
+
+bool JsonReader::accept(char c) {
+    if (at_ < text_.size() && text_[at_] == c) {
+        at_++;
+        return true;
+    }
+    return false;
+}
+
+void JsonReader::expect(char c, const char *where) {
+    if (!accept(c)) {
+        fail(std::string(where) + " was expected" + (at_ == text_.size() ? ", but the text ends here" : ""));
+    }
+}
+
+void JsonReader::enter() {
+    if (++depth_ > maxDepth) {
+        fail("more than " + std::to_string(maxDepth) + " nested values");
+    }
+}
+
+JsonReader::Kind JsonReader::peek() {
+    skipSpace();
+    if (at_ == text_.size()) {
+        fail("a value was expected, but the text ends here");
+    }
+    switch (text_[at_]) {
+    case 'n':
+        return Kind::null;
+    case 't':
+    case 'f':
+        return Kind::boolean;
+    case '"':
+        return Kind::string;
+    case '[':
+        return Kind::array;
+    case '{':
+        return Kind::object;
+    default:
+        if (text_[at_] == '-' || isDigit(text_[at_])) {
+            return Kind::number;
+        }
+        fail("a value was expected");
+    }
+}
+
+void JsonReader::readLiteral(std::string_view literal) {
+    if (text_.substr(at_, literal.size()) != literal) {
+        fail(quote(literal) + " was expected");
+    }
+    at_ += literal.size();
+}
+
+void JsonReader::readNull() {
+    skipSpace();
+    readLiteral("null");
+}
+
+bool JsonReader::readBoolean() {
+    skipSpace();
+    const bool value = at_ < text_.size() && text_[at_] == 't';
+    readLiteral(value ? "true" : "false");
+    return value;
+}
+
+void JsonReader::readDigits() {
+    if (at_ == text_.size() || !isDigit(text_[at_])) {
+        fail("a digit was expected");
+    }
+    while (at_ < text_.size() && isDigit(text_[at_])) {
+        at_++;
+    }
+}
+
+JsonNumber JsonReader::readNumber() {
+    skipSpace();
+    const size_t begin = at_;
+    bool integer = true;
+    accept('-');
+    if (!accept('0')) {
+        readDigits();
+    }
+    if (accept('.')) {
+        integer = false;
+        readDigits();
+    }
+    if (accept('e') || accept('E')) {
+        integer = false;
+        if (!accept('+')) {
+            accept('-');
+        }
+        readDigits();
+    }
+    const char *const first = text_.data() + begin;
+    const char *const last = text_.data() + at_;
+    if (integer) {
+        int64_t value = 0;
+        if (std::from_chars(first, last, value).ec != std::errc{}) {
+            fail("an integer does not fit 64 bits");
+        }
+        return value;
+    }
+    double value = 0.0;
+    if (std::from_chars(first, last, value).ec != std::errc{}) {
+        fail("a number is out of range");
+    }
+    return value;
+}
+
+uint64_t JsonReader::readSize() {
+    if (peek() != Kind::number) {
+        fail("an integer was expected");
+    }
+    const JsonNumber number = readNumber();
+    const int64_t *const value = std::get_if<int64_t>(&number);
+    if (value == nullptr || *value < 0) {
+        fail("an integer that is not negative was expected");
+    }
+    return static_cast<uint64_t>(*value);
+}
+
+uint32_t JsonReader::readHex4() {
+    uint32_t value = 0;
+    const std::string_view digits = text_.substr(at_, 4);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (error != std::errc{} || end != digits.data() + 4 || digits.size() != 4) {
+        fail("four hexadecimal digits were expected after \\u");
+    }
+    at_ += 4;
+    return value;
+}
+
+void JsonReader::readEscape(std::string &out) {
+    static constexpr std::string_view names = "\"\\/bfnrt";
+    static constexpr std::string_view values = "\"\\/\b\f\n\r\t";
+    if (at_ == text_.size()) {
+        fail("a string does not end");
+    }
+    const char c = text_[at_++];
+    if (const size_t index = names.find(c); index != std::string_view::npos) {
+        out += values[index];
+        return;
+    }
+    if (c != 'u') {
+        fail("an unknown escape in a string");
+    }
+    uint32_t point = readHex4();
+    if (point >= 0xD800 && point < 0xDC00 && accept('\\') && accept('u')) {
+        const uint32_t low = readHex4();
+        if (low < 0xDC00 || low > 0xDFFF) {
+            fail("a lone surrogate in a string");
+        }
+        point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
+    }
+    if (point >= 0xD800 && point <= 0xDFFF) {
+        fail("a lone surrogate in a string");
+    }
+    appendUtf8(out, point);
+}
+
+void JsonReader::readUtf8(std::string &out) {
+    const size_t length = utf8Length(text_.substr(at_, 4));
+    if (length == 0) {
+        fail("a string is not valid UTF-8");
+    }
+    out += text_.substr(at_, length);
+    at_ += length;
+}
+
+std::string JsonReader::readString() {
+    skipSpace();
+    expect('"', "a string");
+    std::string out;
+    while (at_ < text_.size() && text_[at_] != '"') {
+        const auto c = static_cast<uint8_t>(text_[at_]);
+        if (c < 0x20) {
+            fail("a control character in a string");
+        }
+        if (c == '\\') {
+            at_++;
+            readEscape(out);
+        } else {
+            readUtf8(out);
+        }
+    }
+    expect('"', "the end of a string");
+    return out;
+}
+
+void JsonReader::skip() {
+    switch (peek()) {
+    case Kind::null:
+        return readNull();
+    case Kind::boolean:
+        readBoolean();
+        return;
+    case Kind::number:
+        readNumber();
+        return;
+    case Kind::string:
+        readString();
+        return;
+    case Kind::array:
+        return readArray([this] { skip(); });
+    case Kind::object:
+        return readObject([this](const std::string &) { skip(); });
+    }
+}
+
+void JsonReader::readEnd() {
+    skipSpace();
+    if (at_ != text_.size()) {
+        fail("something follows the end of the value");
+    }
+}
+
+const JsonValue *JsonValue::find(std::string_view name) const {
+    if (const Object *const members = object()) {
+        for (const JsonMember &member : *members) {
+            if (member.name == name) {
+                return &member.value;
+            }
+        }
+    }
+    return nullptr;
+}
+
+JsonValue parseJson(std::string_view text) {
+    JsonReader reader(text);
+    JsonValue value = readValue(reader);
+    reader.readEnd();
+    return value;
+}
+
+} // namespace monokernel

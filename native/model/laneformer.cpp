@@ -1,0 +1,52 @@
+#include "model/family.h"
+#include "model/quote.h"
+
+namespace monokernel {
+
+namespace {
+
+void readHead(const ConfigObject &config, ModelSpec &spec) {
+    const std::string head = config.text("lm_head_type");
+    if (head == "vocab_parallel") {
+        spec.headType = HeadType::vocabularyParallel;
+    } else if (head != "replicate") {
+        config.unsupported("lm_head_type", quote(head) + " is not supported; replicate and vocab_parallel are");
+    }
+    spec.preNormLaneAggregation = config.boolean("pre_norm_lane_agg");
+    if (spec.preNormLaneAggregation && spec.headType == HeadType::vocabularyParallel) {
+        config.unsupported("pre_norm_lane_agg", "together with lm_head_type vocab_parallel is not supported");
+    }
+    if (spec.headType == HeadType::vocabularyParallel && spec.vocabularySize % spec.laneCount != 0) {
+        config.malformed("vocab_size", "must be a multiple of num_lanes when lm_head_type is vocab_parallel");
+    }
+}
+
+void readWindow(const ConfigObject &config, ModelSpec &spec) {
+    const auto layers = static_cast<int64_t>(spec.layerCount);
+    spec.slidingWindow = config.count("sliding_window", 0, 1u << 24, 0);
+    spec.slidingWindowLayers = static_cast<int32_t>(config.integer("sliding_window_n_layers", -layers, layers, 0));
+}
+
+} // namespace
+
+void readLaneformer(const ConfigObject &config, ModelSpec &spec) {
+    spec.ropePairs = RopePairs::interleaved;
+    spec.laneCount = config.count("num_lanes", 1, 1024);
+    spec.broadcastDelay = config.count("broadcast_delay", 0, spec.layerCount);
+    spec.useComm = config.boolean("use_comm");
+    spec.useEarlyComm = config.boolean("use_early_comm");
+    spec.perLaneNorm = !config.boolean("replicated_rmsn_scale");
+    readHead(config, spec);
+    readWindow(config, spec);
+    if (spec.headCount % spec.laneCount != 0) {
+        config.malformed("num_attention_heads", "must be a multiple of num_lanes");
+    }
+    if (spec.kvHeadCount % spec.laneCount != 0) {
+        config.malformed("num_key_value_heads", "must be a multiple of num_lanes");
+    }
+    if (spec.ffnSize % spec.laneCount != 0) {
+        config.malformed("intermediate_size", "must be a multiple of num_lanes");
+    }
+}
+
+} // namespace monokernel
