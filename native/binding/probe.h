@@ -1,0 +1,11 @@
+#pragma once
+
+#include <napi.h>
+
+namespace monokernel::binding {
+
+/// What this machine can run: {version, instructionSets: string[], gpuDevices: {target, name, computeUnits,
+/// memoryBytes}[], gpuReason}. Touches the drivers, so a broken one shows here; call it in a child process first.
+Napi::Value probe(const Napi::CallbackInfo &info);
+
+} // namespace monokernel::binding
