@@ -16,6 +16,8 @@ public:
     /// `object` must be a JSON object and outlive this; `name` stands before the members in messages.
     ConfigObject(const JsonValue &object, std::string name) : object_(&object), name_(std::move(name)) {}
 
+    /// How messages name this object: the file's path, and the member that holds it.
+    const std::string &name() const { return name_; }
     bool has(const char *member) const { return find(member) != nullptr; }
     /// The member's value; nullptr where it is absent or null.
     const JsonValue *find(const char *member) const;

@@ -1,6 +1,8 @@
 #include "model/family.h"
 #include "model/quote.h"
 
+#include <algorithm>
+
 namespace monokernel {
 
 namespace {
@@ -21,10 +23,13 @@ void readHead(const ConfigObject &config, ModelSpec &spec) {
     }
 }
 
+/// More layers than there are means all of them, from either end.
 void readWindow(const ConfigObject &config, ModelSpec &spec) {
+    constexpr int64_t most = 1 << 16;
     const auto layers = static_cast<int64_t>(spec.layerCount);
     spec.slidingWindow = config.count("sliding_window", 0, 1u << 24, 0);
-    spec.slidingWindowLayers = static_cast<int32_t>(config.integer("sliding_window_n_layers", -layers, layers, 0));
+    const int64_t windowed = config.integer("sliding_window_n_layers", -most, most, 0);
+    spec.slidingWindowLayers = static_cast<int32_t>(std::clamp(windowed, -layers, layers));
 }
 
 } // namespace
@@ -32,7 +37,8 @@ void readWindow(const ConfigObject &config, ModelSpec &spec) {
 void readLaneformer(const ConfigObject &config, ModelSpec &spec) {
     spec.ropePairs = RopePairs::interleaved;
     spec.laneCount = config.count("num_lanes", 1, 1024);
-    spec.broadcastDelay = config.count("broadcast_delay", 0, spec.layerCount);
+    // A delay beyond the last layer broadcasts nothing, like one that ends with it.
+    spec.broadcastDelay = std::min(config.count("broadcast_delay", 0, 1u << 16), spec.layerCount);
     spec.useComm = config.boolean("use_comm");
     spec.useEarlyComm = config.boolean("use_early_comm");
     spec.perLaneNorm = !config.boolean("replicated_rmsn_scale");

@@ -29,7 +29,7 @@ Family readFamily(const ConfigObject &config) {
         return Family::qwen3;
     }
     throw ModelError(ModelErrorCode::familyUnknown,
-                     "config.json: model_type " + quote(type) +
+                     config.name() + ": model_type " + quote(type) +
                          " is not supported; laneformer_tp, llama, qwen2 and qwen3 are. Choose another model.");
 }
 
@@ -71,13 +71,10 @@ void readDimensions(const ConfigObject &config, ModelSpec &spec) {
     spec.tiedEmbeddings = config.boolean("tie_word_embeddings", false);
 }
 
-void refuseUnsupported(const ConfigObject &config) {
+void refuseQuantized(const ConfigObject &config) {
     if (config.has("quantization_config")) {
         config.unsupported("quantization_config", "is there: quantised checkpoints are not supported; choose the same "
                                                   "model in bf16, f16 or f32");
-    }
-    if (config.number("partial_rotary_factor", 0.0, 1.0, 1.0) != 1.0) {
-        config.unsupported("partial_rotary_factor", "other than 1 is not supported");
     }
 }
 
@@ -88,7 +85,7 @@ void addEndToken(const ConfigObject &config, const JsonValue &value, ModelSpec &
     }
     if (*token >= spec.vocabularySize) {
         throw ModelError(ModelErrorCode::vocabularyMismatch,
-                         "eos_token_id " + std::to_string(*token) + " is outside the vocabulary of " +
+                         config.name() + ": eos_token_id " + std::to_string(*token) + " is outside the vocabulary of " +
                              std::to_string(spec.vocabularySize) + " tokens (vocab_size in config.json).");
     }
     spec.endTokens.push_back(static_cast<int32_t>(*token));
@@ -141,7 +138,7 @@ ModelSpec readModelSpec(const std::filesystem::path &folder) {
     ModelSpec spec;
     spec.family = readFamily(config);
     readDimensions(config, spec);
-    refuseUnsupported(config);
+    refuseQuantized(config);
     if (spec.family == Family::laneformer) {
         readLaneformer(config, spec);
     } else {
@@ -149,8 +146,8 @@ ModelSpec readModelSpec(const std::filesystem::path &folder) {
     }
     readRope(config, spec);
     readEndTokens(config, spec);
-    if (const std::filesystem::path generation = folder / "generation_config.json";
-        std::filesystem::exists(generation)) {
+    const std::filesystem::path generation = folder / "generation_config.json";
+    if (std::error_code ignored; std::filesystem::exists(generation, ignored)) {
         readEndTokens(ConfigFile(generation).root(), spec);
     }
     sortEndTokens(spec);

@@ -1,6 +1,8 @@
 #include "model/family.h"
 #include "model/quote.h"
 
+#include <algorithm>
+
 namespace monokernel {
 
 namespace {

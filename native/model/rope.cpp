@@ -67,6 +67,9 @@ void scaleYarn(const ConfigObject &scaling, double theta, ModelSpec &spec, Frequ
     const double fast = scaling.number("beta_fast", 1e-6, largestFactor, 32.0);
     const double slow = scaling.number("beta_slow", 1e-6, largestFactor, 1.0);
     const bool truncate = scaling.boolean("truncate", true);
+    if (fast <= slow) {
+        scaling.malformed("beta_fast", "must be greater than beta_slow");
+    }
     const auto pairWithTurns = [&](double turns) {
         return spec.headDim * std::log(context / (turns * 2.0 * std::numbers::pi)) / (2.0 * std::log(theta));
     };
@@ -78,14 +81,21 @@ void scaleYarn(const ConfigObject &scaling, double theta, ModelSpec &spec, Frequ
     }
     first = std::max(first, 0.0);
     last = std::min(last, spec.headDim - 1.0);
-    if (first == last) {
-        last += 0.001;
-    }
+    last = std::max(last, first + 0.001);
     for (size_t i = 0; i < frequencies.size(); i++) {
         const double divide = std::clamp((static_cast<double>(i) - first) / (last - first), 0.0, 1.0);
         frequencies[i] *= (1.0 - divide) + divide / factor;
     }
     spec.ropeScale = static_cast<float>(yarnScale(scaling, factor));
+}
+
+void refuseUnsupported(const ConfigObject &config) {
+    if (config.number("partial_rotary_factor", 0.0, 1.0, 1.0) != 1.0) {
+        config.unsupported("partial_rotary_factor", "other than 1 is not supported");
+    }
+    if (config.has("full_attention") || config.has("sliding_attention")) {
+        config.unsupported("full_attention", "and sliding_attention (frequencies by kind of layer) are not supported");
+    }
 }
 
 std::optional<ConfigObject> ropeObject(const ConfigObject &config) {
@@ -102,12 +112,14 @@ std::optional<ConfigObject> ropeObject(const ConfigObject &config) {
 void readRope(const ConfigObject &config, ModelSpec &spec) {
     constexpr double usualTheta = 10000.0;
     const std::optional<ConfigObject> scaling = ropeObject(config);
+    refuseUnsupported(config);
     const double outer = config.number("rope_theta", 1.0 + 1e-6, 1e12, usualTheta);
     const double theta = scaling ? scaling->number("rope_theta", 1.0 + 1e-6, 1e12, outer) : outer;
     Frequencies frequencies = plainFrequencies(theta, spec.headDim);
     if (scaling) {
-        const char *const member = scaling->has("rope_type") ? "rope_type" : "type";
-        const std::string kind = scaling->text(member, "default");
+        refuseUnsupported(*scaling);
+        const char *const member = scaling->has("type") ? "type" : "rope_type";
+        const std::string kind = scaling->text(member);
         if (kind == "linear") {
             scaleLinear(*scaling, frequencies);
         } else if (kind == "llama3") {

@@ -62,6 +62,14 @@ std::optional<uint64_t> extentBytes(const std::vector<uint64_t> &shape, uint32_t
     return product % 8 == 0 ? std::optional(product / 8) : std::nullopt;
 }
 
+void addExtent(JsonReader &reader, std::vector<uint64_t> &shape) {
+    constexpr size_t mostDimensions = 16;
+    if (shape.size() == mostDimensions) {
+        reader.fail("a tensor has more than 16 dimensions");
+    }
+    shape.push_back(reader.readSize());
+}
+
 SafetensorsEntry readEntry(JsonReader &reader) {
     SafetensorsEntry entry;
     std::vector<uint64_t> offsets;
@@ -70,7 +78,7 @@ SafetensorsEntry readEntry(JsonReader &reader) {
         if (member == "dtype") {
             entry.type = reader.readString();
         } else if (member == "shape") {
-            reader.readArray([&] { entry.shape.push_back(reader.readSize()); });
+            reader.readArray([&] { addExtent(reader, entry.shape); });
             shaped = true;
         } else if (member == "data_offsets") {
             reader.readArray([&] { offsets.push_back(reader.readSize()); });
