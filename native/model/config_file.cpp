@@ -1,5 +1,6 @@
 #include "model/config_file.h"
 
+#include "model/json_reader.h"
 #include "model/mapped_file.h"
 #include "model/model_error.h"
 
@@ -36,7 +37,7 @@ const JsonValue *ConfigObject::find(const char *member) const {
 const JsonValue &ConfigObject::require(const char *member) const {
     const JsonValue *const value = find(member);
     if (value == nullptr) {
-        malformed(member, "is missing");
+        malformed(member, "is missing. Download the file again, or choose another model");
     }
     return *value;
 }
@@ -115,7 +116,8 @@ ConfigFile::ConfigFile(const std::filesystem::path &path) : name_(path.string())
     try {
         document_ = parseJson(readTextFile(path, limit));
     } catch (const JsonError &error) {
-        throw ModelError(ModelErrorCode::configMalformed, name_ + " is not valid JSON: " + error.what() + ".");
+        throw ModelError(ModelErrorCode::configMalformed,
+                         name_ + " is not valid JSON: " + error.what() + ". Repair it or download it again.");
     }
     if (document_.object() == nullptr) {
         throw ModelError(ModelErrorCode::configMalformed, name_ + " must hold a JSON object.");

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "model/json.h"
+#include "model/json_value.h"
 
 #include <cstdint>
 #include <filesystem>

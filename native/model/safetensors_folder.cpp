@@ -1,6 +1,6 @@
 #include "model/safetensors_folder.h"
 
-#include "model/json.h"
+#include "model/json_reader.h"
 #include "model/model_error.h"
 #include "model/quote.h"
 

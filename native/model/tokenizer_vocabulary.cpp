@@ -1,6 +1,6 @@
 #include "model/tokenizer_vocabulary.h"
 
-#include "model/json.h"
+#include "model/json_reader.h"
 #include "model/mapped_file.h"
 #include "model/model_error.h"
 #include "model/quote.h"

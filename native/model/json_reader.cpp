@@ -1,81 +1,14 @@
-#include "model/json.h"
+#include "model/json_reader.h"
+
+#include "model/utf8.h"
 
 #include <charconv>
-#include <cmath>
 
 namespace monokernel {
 
 namespace {
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
-
-void appendUtf8(std::string &out, uint32_t point) {
-    if (point < 0x80) {
-        out += static_cast<char>(point);
-    } else if (point < 0x800) {
-        out += static_cast<char>(0xC0 | (point >> 6));
-        out += static_cast<char>(0x80 | (point & 0x3F));
-    } else if (point < 0x10000) {
-        out += static_cast<char>(0xE0 | (point >> 12));
-        out += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
-        out += static_cast<char>(0x80 | (point & 0x3F));
-    } else {
-        out += static_cast<char>(0xF0 | (point >> 18));
-        out += static_cast<char>(0x80 | ((point >> 12) & 0x3F));
-        out += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
-        out += static_cast<char>(0x80 | (point & 0x3F));
-    }
-}
-
-/// Length of the UTF-8 sequence at the start of `text`, 0 if it is malformed (Unicode 16, table 3-7).
-size_t utf8Length(std::string_view text) {
-    const auto byte = [&](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0}; };
-    const auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
-    const uint8_t first = byte(0);
-    const uint8_t second = byte(1);
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF) {
-        return continues(1) ? 2 : 0;
-    }
-    if (first >= 0xE0 && first <= 0xEF) {
-        const bool overlong = first == 0xE0 && second < 0xA0;
-        const bool surrogate = first == 0xED && second > 0x9F;
-        return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
-    }
-    if (first >= 0xF0 && first <= 0xF4) {
-        const bool overlong = first == 0xF0 && second < 0x90;
-        const bool tooLarge = first == 0xF4 && second > 0x8F;
-        return continues(1) && continues(2) && continues(3) && !overlong && !tooLarge ? 4 : 0;
-    }
-    return 0;
-}
-
-JsonValue readValue(JsonReader &reader) {
-    switch (reader.peek()) {
-    case JsonReader::Kind::null:
-        reader.readNull();
-        return {nullptr};
-    case JsonReader::Kind::boolean:
-        return {reader.readBoolean()};
-    case JsonReader::Kind::number:
-        return std::visit([](auto number) { return JsonValue{number}; }, reader.readNumber());
-    case JsonReader::Kind::string:
-        return {reader.readString()};
-    case JsonReader::Kind::array: {
-        JsonValue::Array items;
-        reader.readArray([&] { items.push_back(readValue(reader)); });
-        return {std::move(items)};
-    }
-    case JsonReader::Kind::object: {
-        JsonValue::Object members;
-        reader.readObject([&](const std::string &name) { members.push_back({name, readValue(reader)}); });
-        return {std::move(members)};
-    }
-    }
-    reader.fail("a value was expected");
-}
 
 } // namespace
 
@@ -309,24 +242,6 @@ void JsonReader::readEnd() {
     if (at_ != text_.size()) {
         fail("something follows the end of the value");
     }
-}
-
-const JsonValue *JsonValue::find(std::string_view name) const {
-    if (const Object *const members = object()) {
-        for (const JsonMember &member : *members) {
-            if (member.name == name) {
-                return &member.value;
-            }
-        }
-    }
-    return nullptr;
-}
-
-JsonValue parseJson(std::string_view text) {
-    JsonReader reader(text);
-    JsonValue value = readValue(reader);
-    reader.readEnd();
-    return value;
 }
 
 } // namespace monokernel
