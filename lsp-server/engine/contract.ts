@@ -58,6 +58,8 @@ export interface ModelFacts {
   endTokens: readonly number[];
   /** For people: "cpu: 2 threads, AVX-512 BF16". */
   description: string;
+  /** Why this device runs it, for the log. */
+  deviceReason?: string;
   memoryBytes: number;
 }
 
@@ -68,7 +70,12 @@ export interface Engine {
   dispose(): Promise<void>;
 }
 
-/** What went wrong in the engine or the model folder. `code` is stable; `message` names what is wrong and what to do. */
+/**
+ * What went wrong in the engine or the model folder. `code` is stable; `message` names what is wrong and what to do.
+ * Codes: of the addon `addonMissing`, `addonUnusable`, `addonLibraryMissing`, `addonSystemTooOld`, `addonCrashed`,
+ * `addonTimeout`; of the model folder those of native/model/model_error.h (`folderMissing`, `tensorShape`, ...); of a
+ * request `requestInvalid`, `executionFailed`, `engineClosed`; else `optionInvalid`, `disposed`, `internal`.
+ */
 export class EngineError extends Error {
   override readonly name = 'EngineError';
   constructor(

@@ -55,7 +55,7 @@ Napi::Promise Session::load(Napi::Env env, std::filesystem::path folder, EngineO
         const auto last = std::exchange(finished->self_, nullptr);
     });
     // Added after the thread-safe function, so it runs before that one's own clean-up.
-    napi_add_env_cleanup_hook(env, [](void *self) { static_cast<Session *>(self)->tearDown(); }, session.get());
+    napi_add_env_cleanup_hook(env, tearDown, session.get());
     session->startLoading(std::move(folder), std::move(options));
     return promise;
 }
@@ -202,21 +202,22 @@ void Session::release() {
         worker_.join();
     }
     onProgress_.Reset();
-    napi_remove_env_cleanup_hook(env_, [](void *self) { static_cast<Session *>(self)->tearDown(); }, this);
+    napi_remove_env_cleanup_hook(env_, tearDown, this);
     wakeJs_.Release();
 }
 
 /// The environment goes down first (process exit, worker terminated): stop every thread before its memory goes.
-void Session::tearDown() {
-    giveUpLoading_ = true;
-    if (worker_.joinable()) {
-        worker_.join();
+void Session::tearDown(void *data) {
+    auto *session = static_cast<Session *>(data);
+    session->giveUpLoading_ = true;
+    if (session->worker_.joinable()) {
+        session->worker_.join();
     }
-    engine_.reset();
-    mailbox_.take();
-    requests_.clear();
-    onProgress_.Reset();
-    wakeJs_.Release();
+    session->engine_.reset();
+    session->mailbox_.take();
+    session->requests_.clear();
+    session->onProgress_.Reset();
+    session->wakeJs_.Release();
 }
 
 } // namespace monokernel::binding

@@ -67,7 +67,7 @@ private:
     void handle(Closed &closed);
     void keepEventLoop(bool keep);
     void release();
-    void tearDown();
+    static void tearDown(void *data);
 
     const Napi::Env env_;
     std::shared_ptr<Session> self_; ///< held until wakeJs_ is finalized, whose calls use this object

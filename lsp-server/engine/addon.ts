@@ -1,0 +1,98 @@
+import { createRequire } from 'node:module';
+import type { EngineOptions, GenerateOptions, GenerateStatistics } from './contract';
+import { EngineError } from './contract';
+
+/** Sums over an engine's life. Times in milliseconds. */
+export interface EngineStatistics {
+  requests: number;
+  cancelled: number;
+  failed: number;
+  prefilledTokens: number;
+  reusedTokens: number;
+  generatedTokens: number;
+  prefillTime: number;
+  decodeTime: number;
+  memoryBytes: number;
+}
+
+export interface GpuDevice {
+  target: 'gfx942' | 'sm_90';
+  name: string;
+  computeUnits: number;
+  memoryBytes: number;
+}
+
+/** What the addon found on this machine. */
+export interface ProbeResult {
+  version: string;
+  /** Best first. */
+  instructionSets: string[];
+  gpuDevices: GpuDevice[];
+  /** What was looked for on the GPU side, for the log. */
+  gpuReason: string;
+}
+
+export interface AddonFacts {
+  family: string;
+  vocabularySize: number;
+  contextLength: number;
+  endTokens: Int32Array;
+  description: string;
+  deviceReason: string;
+  memoryBytes: number;
+}
+
+/** An engine of native/binding. `onTokens` may be called many times, then `onEnd` once; never within generate(). */
+export interface AddonEngine {
+  readonly facts: AddonFacts;
+  generate(
+    tokens: Int32Array,
+    options: GenerateOptions,
+    onTokens: (tokens: Int32Array, logprobs: Float32Array) => void,
+    onEnd: (error: Error | null, statistics: GenerateStatistics) => void,
+  ): number;
+  cancel(id: number): void;
+  statistics(): EngineStatistics;
+  dispose(): Promise<void>;
+}
+
+/** The native addon as native/binding defines it. */
+export interface Addon {
+  Engine: {
+    load(
+      folder: string,
+      options: EngineOptions & { kernelFolder: string },
+      onProgress: (fraction: number) => void,
+    ): Promise<AddonEngine>;
+  };
+  probe(): ProbeResult;
+}
+
+/** Loads the addon into this process; probe it in a child process first (probe.ts). Throws EngineError. */
+export function loadAddon(file: string): Addon {
+  let loaded: unknown;
+  try {
+    loaded = createRequire(__filename)(file);
+  } catch (error) {
+    throw new EngineError('addonUnusable', `The engine's addon ${file} cannot be loaded: ${messageOf(error)}`);
+  }
+  if (!isAddon(loaded)) {
+    throw new EngineError('addonUnusable', `${file} is not Monokernel's addon; run "npm run build:native".`);
+  }
+  return loaded;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isAddon(value: unknown): value is Addon {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'Engine' in value &&
+    typeof value.Engine === 'function' &&
+    'probe' in value &&
+    typeof value.probe === 'function'
+  );
+}

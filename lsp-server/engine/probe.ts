@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { access } from 'node:fs/promises';
+import type { ProbeResult } from './addon';
+import { EngineError } from './contract';
+import type { ProcessEnd } from './probe_failure';
+import { crashed, loadFailure, missingAddon, timedOut } from './probe_failure';
+
+/** Longest time a probe may take; the drivers of large machines need seconds to start. */
+const PROBE_TIMEOUT_MS = 30_000;
+
+/** Stands before the child's answer, since drivers may print to stdout as well. */
+const ANSWER_MARK = 'monokernel-probe:';
+
+/** What the child runs; its argument is the addon. Given to `-e`, so it needs no file beside the bundle. */
+const PROBE_SCRIPT = `
+let answer;
+try {
+  const { probe } = require(process.argv[1]);
+  answer = typeof probe === 'function' ? { result: probe() } : { error: 'it has no probe function' };
+} catch (error) {
+  answer = { error: String((error && error.message) || error) };
+}
+require('node:fs').writeSync(1, '\\n${ANSWER_MARK}' + JSON.stringify(answer) + '\\n');
+`;
+
+type Answer = { result: ProbeResult } | { error: string };
+
+/**
+ * Loads the addon in a child process and lets it look at the machine, so that a crash there (a missing instruction, a
+ * broken driver) is a message here. Rejects with EngineError.
+ */
+export async function probeAddon(addon: string, timeout = PROBE_TIMEOUT_MS): Promise<ProbeResult> {
+  try {
+    await access(addon);
+  } catch {
+    throw missingAddon(addon);
+  }
+  const { stdout, end } = await runChild(addon, timeout);
+  const answer = readAnswer(stdout);
+  if (!answer) throw crashed(addon, end);
+  if ('error' in answer) throw loadFailure(addon, answer.error);
+  return answer.result;
+}
+
+function runChild(addon: string, timeout: number): Promise<{ stdout: string; end: ProcessEnd }> {
+  const environment: NodeJS.ProcessEnv = { ...process.env, ELECTRON_RUN_AS_NODE: '1' };
+  delete environment['NODE_OPTIONS']; // a debugger's options would make the child wait for it
+  const child = spawn(process.execPath, ['-e', PROBE_SCRIPT, addon], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk));
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      // Not left to 'close': a process that the child started may hold its pipes.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      reject(timedOut(addon, timeout));
+    }, timeout);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(new EngineError('internal', `The probe of ${addon} cannot be started: ${error.message}`));
+    });
+    child.on('close', (status, signal) => {
+      clearTimeout(timer);
+      resolve({ stdout, end: { status, signal, stderr } });
+    });
+  });
+}
+
+function readAnswer(stdout: string): Answer | undefined {
+  const line = stdout.split('\n').findLast((text) => text.startsWith(ANSWER_MARK));
+  return line === undefined ? undefined : (JSON.parse(line.slice(ANSWER_MARK.length)) as Answer);
+}
