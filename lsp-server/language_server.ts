@@ -1,0 +1,99 @@
+import { TextDocuments, TextDocumentSyncKind, type Connection } from 'vscode-languageserver/node';
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import { sendToClient } from './client_messages';
+import { Completer } from './completion/completer';
+import { registerCompletion } from './completion/completion_feature';
+import { registerExplain } from './explain/explain_feature';
+import { ModelHost, type EngineLoader } from './model_host';
+import { isObject } from './models/json';
+import { WorkspacePaths } from './open_documents';
+import { ACCEPTED_COMMAND, Stats, Status, type InitializationOptions, type Settings } from './protocol';
+import { Reporter } from './reporter';
+import { needsReload, readSettings } from './settings';
+
+/** Wires the features to a connection. The caller calls `connection.listen()`. */
+export function startServer(connection: Connection, dependencies: { loadEngine: EngineLoader }): void {
+  const documents = new TextDocuments(TextDocument);
+  const paths = new WorkspacePaths();
+  const reporter = new Reporter({
+    status: (params) => {
+      sendToClient(connection, Status, params);
+    },
+    stats: (params) => {
+      sendToClient(connection, Stats, params);
+    },
+  });
+  let settings: Settings = readSettings(undefined);
+  let host: ModelHost | undefined;
+  let completer: Completer | undefined;
+  let state = '';
+
+  connection.onInitialize(({ initializationOptions, workspaceFolders }) => {
+    const options = readInitializationOptions(initializationOptions);
+    settings = options.settings;
+    paths.set(workspaceFolders ?? []);
+    host = new ModelHost(
+      options,
+      dependencies.loadEngine,
+      (status) => {
+        ({ state } = status);
+        reporter.setState(status);
+      },
+      (model) => {
+        completer?.dispose();
+        completer = model && new Completer(model, completionObserver(reporter));
+      },
+    );
+    return {
+      serverInfo: { name: 'monokernel' },
+      capabilities: {
+        textDocumentSync: TextDocumentSyncKind.Incremental,
+        inlineCompletionProvider: true,
+        executeCommandProvider: { commands: [ACCEPTED_COMMAND] },
+        workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+      },
+    };
+  });
+  connection.onInitialized(() => {
+    paths.follow(connection);
+    void host?.load(settings);
+  });
+  connection.onDidChangeConfiguration((change) => {
+    const before = settings;
+    settings = readSettings(change.settings);
+    if (needsReload(before, settings) || state === 'error') void host?.load(settings);
+  });
+  connection.onExecuteCommand(({ command }) => {
+    if (command === ACCEPTED_COMMAND) reporter.countAccepted();
+    return null;
+  });
+  connection.onShutdown(async () => {
+    await host?.dispose();
+    reporter[Symbol.dispose]();
+  });
+  registerCompletion(connection, { documents, paths, reporter, settings: () => settings, completer: () => completer });
+  registerExplain(connection, {
+    documents,
+    reporter,
+    model: () => host?.current,
+    maxTokens: () => settings.explain.maxTokens,
+  });
+  documents.listen(connection);
+}
+
+function completionObserver(reporter: Reporter): ConstructorParameters<typeof Completer>[1] {
+  return {
+    started: () => {
+      reporter.started();
+    },
+    ended: (promptTokens, outcome) => {
+      reporter.ended('completion', promptTokens, outcome);
+    },
+  };
+}
+
+function readInitializationOptions(sent: unknown): InitializationOptions {
+  const options = isObject(sent) ? sent : {};
+  const text = (key: string): string => (typeof options[key] === 'string' ? options[key] : '');
+  return { settings: readSettings(options['settings']), defaultModel: text('defaultModel'), addon: text('addon') };
+}

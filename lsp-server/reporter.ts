@@ -1,0 +1,94 @@
+import type { GenerateStatistics } from './engine/contract';
+import type { StatsParams, StatusParams } from './protocol';
+import { Throttle } from './throttle';
+
+/** Notifications a second, at most: four. */
+const interval = 250;
+
+/** What the server tells the client about itself: state and figures. */
+export class Reporter implements Disposable {
+  private base: StatusParams = { state: 'loading', progress: 0 };
+  private running = 0;
+  private offered = 0;
+  private accepted = 0;
+  private last: StatsParams | undefined;
+  private readonly status: Throttle<StatusParams>;
+  private readonly stats: Throttle<StatsParams>;
+
+  constructor(send: { status: (params: StatusParams) => void; stats: (params: StatsParams) => void }) {
+    this.status = new Throttle(interval, send.status);
+    this.stats = new Throttle(interval, send.stats);
+  }
+
+  /** The state while nothing is generated. */
+  setState(state: StatusParams): void {
+    this.base = state;
+    this.sendStatus();
+  }
+
+  /** A request of the engine began. */
+  started(): void {
+    this.running += 1;
+    this.sendStatus();
+  }
+
+  /** A request of the engine is over. An error shows until the next one succeeds. */
+  ended(kind: StatsParams['kind'], promptTokens: number, outcome: GenerateStatistics | Error): void {
+    this.running -= 1;
+    if (outcome instanceof Error) this.setState({ ...this.base, state: 'error', message: outcome.message });
+    else {
+      if (this.base.state === 'error') this.base = withoutMessage({ ...this.base, state: 'ready' });
+      this.last = this.figures(kind, promptTokens, outcome);
+      this.stats.push(this.last);
+      this.sendStatus();
+    }
+  }
+
+  /** A completion was given to the editor. */
+  countOffered(): void {
+    this.offered += 1;
+    this.sendCounts();
+  }
+
+  /** The person accepted a completion. */
+  countAccepted(): void {
+    this.accepted += 1;
+    this.sendCounts();
+  }
+
+  [Symbol.dispose](): void {
+    this.status[Symbol.dispose]();
+    this.stats[Symbol.dispose]();
+  }
+
+  private figures(kind: StatsParams['kind'], promptTokens: number, outcome: GenerateStatistics): StatsParams {
+    return {
+      kind,
+      promptTokens,
+      reusedTokens: outcome.reused,
+      generatedTokens: outcome.generated,
+      timeToFirstToken: outcome.timeToFirstToken,
+      prefillRate: outcome.timeToFirstToken > 0 ? (outcome.prefilled * 1000) / outcome.timeToFirstToken : 0,
+      decodeRate: outcome.decodeRate,
+      offered: this.offered,
+      accepted: this.accepted,
+    };
+  }
+
+  private sendCounts(): void {
+    if (!this.last) return;
+    this.last = { ...this.last, offered: this.offered, accepted: this.accepted };
+    this.stats.push(this.last);
+  }
+
+  private sendStatus(): void {
+    const generating = this.running > 0 && this.base.state === 'ready';
+    this.status.push(generating ? { ...this.base, state: 'generating' } : this.base);
+  }
+}
+
+function withoutMessage(status: StatusParams): StatusParams {
+  const others = { ...status };
+  delete others.message;
+  return others;
+}

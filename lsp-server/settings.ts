@@ -1,0 +1,70 @@
+import { isObject, type JsonObject } from './models/json';
+import type { Settings } from './protocol';
+
+export const defaultSettings: Settings = {
+  enable: true,
+  languages: { '*': true },
+  model: { path: '' },
+  engine: 'auto',
+  threads: 0,
+  completion: { maxTokens: 96, showDelay: 0, mode: 'auto' },
+  explain: { maxTokens: 256 },
+};
+
+/** Settings from what an editor sent, section or whole; what is missing or of the wrong kind keeps its default. */
+export function readSettings(sent: unknown): Settings {
+  const outer = isObject(sent) ? sent : {};
+  const section = isObject(outer['monokernel']) ? outer['monokernel'] : outer;
+  const { completion, explain, model } = defaultSettings;
+  const sentCompletion = objectOf(section, 'completion');
+  return {
+    enable: booleanOf(section, 'enable', defaultSettings.enable),
+    languages: languagesOf(section),
+    model: { path: stringOf(objectOf(section, 'model'), 'path', model.path) },
+    engine: choiceOf(section, 'engine', ['auto', 'cpu', 'gfx942', 'sm_90'], defaultSettings.engine),
+    threads: integerOf(section, 'threads', 0, 1024, defaultSettings.threads),
+    completion: {
+      maxTokens: integerOf(sentCompletion, 'maxTokens', 1, 2048, completion.maxTokens),
+      showDelay: integerOf(sentCompletion, 'showDelay', 0, 10_000, completion.showDelay),
+      mode: choiceOf(sentCompletion, 'mode', ['auto', 'line', 'block'], completion.mode),
+    },
+    explain: { maxTokens: integerOf(objectOf(section, 'explain'), 'maxTokens', 1, 8192, explain.maxTokens) },
+  };
+}
+
+/** Whether a change needs the engine to be loaded again. */
+export function needsReload(before: Settings, after: Settings): boolean {
+  return before.model.path !== after.model.path || before.engine !== after.engine || before.threads !== after.threads;
+}
+
+function objectOf(from: JsonObject, key: string): JsonObject {
+  const value = from[key];
+  return isObject(value) ? value : {};
+}
+
+function languagesOf(from: JsonObject): Record<string, boolean> {
+  const entries = Object.entries(objectOf(from, 'languages'));
+  const flags = entries.filter((entry): entry is [string, boolean] => typeof entry[1] === 'boolean');
+  return { ...defaultSettings.languages, ...Object.fromEntries(flags) };
+}
+
+const booleanOf = (from: JsonObject, key: string, otherwise: boolean): boolean =>
+  typeof from[key] === 'boolean' ? from[key] : otherwise;
+
+const stringOf = (from: JsonObject, key: string, otherwise: string): string =>
+  typeof from[key] === 'string' ? from[key] : otherwise;
+
+function integerOf(from: JsonObject, key: string, least: number, most: number, otherwise: number): number {
+  const value = from[key];
+  if (typeof value !== 'number' || !Number.isFinite(value)) return otherwise;
+  return Math.min(most, Math.max(least, Math.round(value)));
+}
+
+function choiceOf<Choice extends string>(
+  from: JsonObject,
+  key: string,
+  choices: readonly Choice[],
+  otherwise: Choice,
+): Choice {
+  return choices.find((choice) => choice === from[key]) ?? otherwise;
+}
