@@ -27,11 +27,13 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
   let host: ModelHost | undefined;
   let completer: Completer | undefined;
   let state = '';
+  let tellsFolders = false;
 
-  connection.onInitialize(({ initializationOptions, workspaceFolders }) => {
+  connection.onInitialize(({ initializationOptions, workspaceFolders, capabilities }) => {
     const options = readInitializationOptions(initializationOptions);
     settings = options.settings;
     paths.set(workspaceFolders ?? []);
+    tellsFolders = capabilities.workspace?.workspaceFolders === true;
     host = new ModelHost(
       options,
       dependencies.loadEngine,
@@ -55,7 +57,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     };
   });
   connection.onInitialized(() => {
-    paths.follow(connection);
+    if (tellsFolders) paths.follow(connection);
     void host?.load(settings);
   });
   connection.onDidChangeConfiguration((change) => {
