@@ -27,7 +27,7 @@ uint32_t nearestBorder(const PhasePlacement &phase, uint64_t row) {
 
 LaneRows PhasePlacement::block(uint32_t block) const {
     const uint32_t begin = block % blocksPerLane() * blockRows;
-    return {block / blocksPerLane(), {begin, std::min(begin + blockRows, rows)}};
+    return {block / blocksPerLane(), {begin, begin + std::min(blockRows, rows - begin)}};
 }
 
 uint32_t PhasePlacement::owner(uint32_t lane, uint32_t row) const {
@@ -40,6 +40,9 @@ uint32_t PhasePlacement::owner(uint32_t lane, uint32_t row) const {
 PhasePlacement placeRows(uint32_t lanes, uint32_t rows, uint32_t blockRows, uint32_t workers) {
     if (lanes == 0 || rows == 0 || blockRows == 0 || workers == 0) {
         throw std::invalid_argument("placement: lanes, rows, rows a block and workers must all be at least 1");
+    }
+    if (uint64_t{lanes} * rows > UINT32_MAX) {
+        throw std::invalid_argument("placement: more rows than 32 bits can count");
     }
     PhasePlacement phase{lanes, rows, blockRows, {}};
     phase.workers.reserve(workers);

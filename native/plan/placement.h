@@ -38,7 +38,7 @@ struct PhasePlacement {
     uint32_t blockRows = 1;
     std::vector<Range> workers; ///< blocks of each worker; empty ranges where there are more workers than blocks
 
-    uint32_t blocksPerLane() const { return (rows + blockRows - 1) / blockRows; }
+    uint32_t blocksPerLane() const { return rows / blockRows + (rows % blockRows != 0 ? 1 : 0); }
     uint32_t blockCount() const { return lanes * blocksPerLane(); }
     /// The rows of block `block`.
     LaneRows block(uint32_t block) const;
@@ -55,10 +55,11 @@ struct Placement {
     std::vector<PhasePlacement> phases;
 };
 
-/// Splits `rows` rows of each of `lanes` lanes over `workers` workers (all at least 1).
+/// Splits `rows` rows of each of `lanes` lanes over `workers` workers. Throws std::invalid_argument where one of them
+/// is 0 or the rows of all lanes are more than 32 bits can count.
 PhasePlacement placeRows(uint32_t lanes, uint32_t rows, uint32_t blockRows, uint32_t workers);
 
-/// placeRows for every phase of `plan`. Throws std::invalid_argument for no workers or a block of no rows.
+/// placeRows for every phase of `plan`.
 Placement makePlacement(const Plan &plan, uint32_t workers, const BlockRows &blockRows);
 
 } // namespace monokernel

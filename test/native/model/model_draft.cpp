@@ -129,7 +129,8 @@ void ModelFolder::shard(size_t shards) {
 std::string ModelFolder::configText() const {
     std::string text;
     for (const auto &[name, value] : config) {
-        text += (text.empty() ? "" : ",\n ") + ("\"" + name + "\": ") + value;
+        text += text.empty() ? "\"" : ",\n \"";
+        text += name + "\": " + value;
     }
     return "{" + text + "}\n";
 }
