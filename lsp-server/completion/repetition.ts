@@ -24,7 +24,7 @@ function periodicTail(tokens: readonly number[], period: number): number {
 }
 
 /** Lines that say something: not just brackets and punctuation. */
-const saysSomething = /[\p{L}\p{N}]{2}/u;
+const saysSomething = /\p{L}/u;
 
 /** The length of the text before a line comes for the third time in a row (counting it once); undefined if none does. */
 export function repeatedLinesStart(text: string): number | undefined {
