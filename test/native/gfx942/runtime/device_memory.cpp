@@ -1,0 +1,97 @@
+#include "runtime/device_memory.h"
+
+#include <cstring>
+#include <new>
+#include <sys/mman.h>
+
+namespace gfx942 {
+
+namespace {
+
+void *reserve(uint64_t bytes) {
+    void *range = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) {
+        throw std::bad_alloc();
+    }
+    return range;
+}
+
+} // namespace
+
+DeviceMemory::DeviceMemory(uint64_t capacity) : capacity_(capacity / pageBytes * pageBytes), pages_(capacity / pageBytes) {
+    base_ = reinterpret_cast<uint64_t>(reserve(capacity_));
+    shadow_ = static_cast<Shadow *>(reserve(capacity_ / 4 * sizeof(Shadow)));
+}
+
+DeviceMemory::~DeviceMemory() {
+    munmap(reinterpret_cast<void *>(base_), capacity_);
+    munmap(shadow_, capacity_ / 4 * sizeof(Shadow));
+}
+
+uint64_t DeviceMemory::allocate(uint64_t bytes, bool pinned) {
+    const uint64_t pages = (bytes + pageBytes - 1) / pageBytes;
+    if (bytes == 0 || next_ + (pages + 1) * pageBytes > capacity_) {
+        throw std::bad_alloc();
+    }
+    const uint64_t address = base_ + next_;
+    allocations_.push_back({address, address + bytes, pinned});
+    for (uint64_t page = 0; page < pages; page++) {
+        pages_[pageOf(address) + page] = {static_cast<uint32_t>(allocations_.size() - 1), PageState::undefined};
+    }
+    std::memset(reinterpret_cast<void *>(address), 0xff, bytes);
+    next_ += (pages + 1) * pageBytes;
+    allocated_ += bytes;
+    return address;
+}
+
+const DeviceMemory::Allocation &DeviceMemory::allocationAt(uint64_t address) const {
+    return allocations_[address - base_ < capacity_ ? pages_[pageOf(address)].allocation : 0];
+}
+
+bool DeviceMemory::contains(uint64_t address, uint64_t bytes) const {
+    const Allocation &allocation = allocationAt(address);
+    return address >= allocation.begin && address + bytes <= allocation.end;
+}
+
+void DeviceMemory::useShadow(uint64_t address, uint64_t bytes) {
+    for (uint64_t page = pageOf(address); page <= pageOf(address + bytes - 1); page++) {
+        if (pages_[page].state == PageState::shadowed) {
+            continue;
+        }
+        const uint16_t defined = pages_[page].state == PageState::plain;
+        for (uint64_t word = 0; word < pageBytes / 4; word++) {
+            shadow_[page * pageBytes / 4 + word] = {0, 0, 0, 0, defined};
+        }
+        pages_[page].state = PageState::shadowed;
+    }
+}
+
+void DeviceMemory::markDefined(uint64_t address, uint64_t bytes) {
+    const uint64_t end = address + bytes;
+    while (address < end) {
+        const uint64_t page = pageOf(address), pageEnd = base_ + (page + 1) * pageBytes;
+        const uint64_t stop = end < pageEnd ? end : pageEnd;
+        const Allocation &allocation = allocationAt(address);
+        if (address % pageBytes == 0 && (stop == pageEnd || stop == allocation.end)) {
+            pages_[page].state = PageState::plain;
+        } else {
+            useShadow(address, stop - address);
+            for (uint64_t at = address & ~3ull; at < stop; at += 4) {
+                shadow(at) = {0, 0, 0, 0, 1};
+            }
+        }
+        address = stop;
+    }
+}
+
+uint64_t DeviceMemory::firstUndefined(uint64_t address, uint64_t bytes) const {
+    for (uint64_t at = address & ~3ull; at < address + bytes; at += 4) {
+        const PageState state = pages_[pageOf(at)].state;
+        if (state == PageState::undefined || (state == PageState::shadowed && !shadow(at).defined)) {
+            return at;
+        }
+    }
+    return 0;
+}
+
+} // namespace gfx942

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "runtime/device_memory.h"
+#include "runtime/wave.h"
+
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace gfx942 {
+
+/// A change to one instruction, to see whether the checks notice.
+enum class Patch : uint8_t {
+    none,
+    removed, ///< a wait, barrier or store that does nothing
+    plain,   ///< a memory access without its scope bits
+};
+
+struct LaunchOptions {
+    u32 workgroups = 1;
+    u32 threads = 256;
+    u32 dynamicLds = 0;
+    u64 seed = 0; ///< 0: round robin, stores at once; else random waves, slices and store delays
+    u32 slice = 400;
+    std::span<const Patch> patches; ///< one an instruction, or empty
+};
+
+/// LDS and its shadow: who touched each dword last, and in which interval between barriers.
+struct Workgroup {
+    struct Word {
+        u32 writtenIn = 0, readIn = 0; ///< barrier interval + 1
+        uint8_t writer = 0, readers = 0;
+        bool atomic = false;
+    };
+    u32 number = 0;
+    std::vector<std::byte> lds;
+    std::vector<uint8_t> defined; ///< one a byte
+    std::vector<Word> words;
+    std::vector<Wave *> waves;
+    u32 waiting = 0; ///< waves at the barrier
+    u32 finished = 0;
+    u32 writtenBack = 0; ///< store time up to which all plain stores have reached memory
+    u32 invalidated = 0; ///< time since which plain loads see memory
+};
+
+/// One kernel launch: all workgroups resident, their waves interleaved by a scheduler, every instruction checked.
+class Launch {
+public:
+    Launch(const TranslatedKernel &kernel, DeviceMemory &memory, u64 codeBase, u64 parameters,
+           const LaunchOptions &options);
+    ~Launch();
+
+    /// Runs about `instructions` wave-instructions; true when every wave has finished. Throws ExecutionFault.
+    bool step(u64 instructions);
+    u64 executed() const { return executed_; }
+
+    const TranslatedKernel &kernel;
+    DeviceMemory &memory;
+    const u64 codeBase;
+    const LaunchOptions options;
+    uint16_t number; ///< of this launch, in shadows
+    u32 time = 1; ///< count of stores, write-backs and invalidations
+
+    Patch patch(u32 instruction) const {
+        return options.patches.empty() ? Patch::none : options.patches[instruction];
+    }
+    u64 ticks() const; ///< of the 100 MHz clock
+    void sawStore() { storesSinceWake_++; }
+    /// True with probability 1/n; never in round-robin order.
+    bool chance(u32 n) { return options.seed != 0 && random_() % n == 0; }
+    Workgroup &group(u32 index) { return groups_[index]; }
+
+private:
+    void start(Wave &wave, Workgroup &group, u32 index, u64 parameters);
+    void runSlice(u32 slot);
+    void settle(Wave &wave);
+    void wakeSleepers();
+    std::string stuckWaves() const;
+
+    std::vector<Workgroup> groups_;
+    std::vector<std::unique_ptr<Wave>> waves_;
+    std::vector<Wave *> runnable_, asleep_;
+    std::minstd_rand random_;
+    u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;
+    u32 idleRounds_ = 0;
+    u64 lastStoreAt_ = 0;
+};
+
+} // namespace gfx942
