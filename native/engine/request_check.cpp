@@ -7,7 +7,7 @@ namespace {
 
 std::optional<std::string> findTokenProblem(std::span<const int32_t> tokens, uint32_t vocabularySize) {
     for (size_t index = 0; index < tokens.size(); index++) {
-        if (tokens[index] < 0 || static_cast<uint32_t>(tokens[index]) >= vocabularySize) {
+        if (static_cast<uint32_t>(tokens[index]) >= vocabularySize) { // negative ones become large
             return "prompt token " + std::to_string(index) + " is " + std::to_string(tokens[index]) +
                    ", outside the model's vocabulary of " + std::to_string(vocabularySize) +
                    "; the tokenizer belongs to another model";

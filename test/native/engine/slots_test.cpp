@@ -93,4 +93,8 @@ TEST(slots_cleared_slot_holds_nothing_and_is_taken_first) {
     chooses(slots, ramp(300, 50), 1, 0);
     slots.clear(0);
     chooses(slots, ramp(0, 50), 0, 0);
+    slots.store(0, joined(ramp(0, 5), ramp(500, 95)));
+    slots.store(1, ramp(300, 50));
+    slots.clear(1);
+    chooses(slots, joined(ramp(0, 5), ramp(700, 95)), 1, 0);
 }
