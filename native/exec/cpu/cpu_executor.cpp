@@ -1,0 +1,191 @@
+#include "exec/cpu/cpu_executor.h"
+
+#include "exec/cpu/cpu_cores.h"
+#include "exec/cpu/cpu_features.h"
+#include "exec/cpu/decode_loop.h"
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+namespace monokernel {
+
+namespace cpu {
+
+namespace {
+
+/// Tokens of a prefill step. Measured: from 48 on the products are as fast as they get, and a step's buffers should stay
+/// within a core's cache.
+constexpr uint32_t prefillTokens = 64;
+
+/// How long a worker may keep the others waiting.
+constexpr std::chrono::seconds longestWait{10};
+
+const char *formatName(WeightFormat format) {
+    return format == WeightFormat::bf16 ? "bf16" : format == WeightFormat::f16 ? "f16" : "f32";
+}
+
+uint32_t checkedContext(const ModelSpec &spec, uint32_t wanted) {
+    if (wanted > spec.maxPositions) {
+        throw std::invalid_argument("context length " + std::to_string(wanted) + " is more than the model's " +
+                                    std::to_string(spec.maxPositions));
+    }
+    return wanted == 0 ? spec.maxPositions : wanted;
+}
+
+CpuOptions checked(const CpuOptions &options) {
+    constexpr uint32_t mostThreads = 1024, mostSlots = 1024;
+    if (options.threads > mostThreads) {
+        throw std::invalid_argument("at most " + std::to_string(mostThreads) + " threads, not " +
+                                    std::to_string(options.threads));
+    }
+    if (options.slots == 0 || options.slots > mostSlots) {
+        throw std::invalid_argument("slots must be 1 to " + std::to_string(mostSlots) + ", not " +
+                                    std::to_string(options.slots));
+    }
+    return options;
+}
+
+class CpuExecutor final : public Executor {
+public:
+    CpuExecutor(const Model &model, const CpuOptions &options, const std::function<void(double)> &progress)
+        : slots_(checked(options).slots), contextLength_(checkedContext(model.spec(), options.contextLength)),
+          set_(findInstructionSet(options.instructionSet)), plan_(makePlan(model.spec())),
+          pool_(options.threads, usableCores()), weights_(model, pool_, progress),
+          cache_(model.spec(), slots_, contextLength_),
+          activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
+          progress_(pool_.size(), longestWait, pool_.crowded()) {
+        const StepResources resources{plan_,  weights_,     *set_.kernels, cache_,
+                                      activations_, progress_, pool_.size()};
+        for (uint32_t worker = 0; worker < pool_.size(); worker++) {
+            loops_.push_back(std::make_unique<DecodeLoop>(resources, worker, contextLength_));
+        }
+        reserveLogits(1);
+    }
+
+    ~CpuExecutor() override { pool_.stop(); } // before what a late worker still uses
+
+    std::string description() const override {
+        const std::string threads = pool_.size() == 1 ? "1 thread" : std::to_string(pool_.size()) + " threads";
+        return "cpu: " + threads + ", " + std::string(set_.title) + ", " + formatName(weights_.head().format) + " weights";
+    }
+    uint32_t slotCount() const override { return slots_; }
+    uint32_t contextLength() const override { return contextLength_; }
+    uint64_t memoryBytes() const override { return weights_.bytes() + cache_.bytes() + activations_.bytes(); }
+
+    SequenceResult run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) override {
+        check(job.slot, job.tokens);
+        if (job.reused >= job.tokens.size()) {
+            throw std::invalid_argument("a sequence needs at least one token that is not reused");
+        }
+        reserveLogits(1);
+        tokens_.assign(job.tokens.begin(), job.tokens.end());
+        stopTokens_.assign(job.stopTokens.begin(), job.stopTokens.end());
+        SequenceJob own = job;
+        own.tokens = tokens_;
+        own.stopTokens = stopTokens_;
+        runAll([own, &sink](DecodeLoop &loop) { loop.run(own, sink); });
+        return loops_[0]->result();
+    }
+
+    std::vector<float> logits(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions,
+                              uint32_t stepWidth) override {
+        check(slot, tokens);
+        if (!std::is_sorted(positions.begin(), positions.end()) ||
+            (!positions.empty() && positions.back() >= tokens.size())) {
+            throw std::invalid_argument("positions must be ascending and within the tokens");
+        }
+        const uint32_t width = std::clamp(stepWidth, 1u, activations_.maxTokens());
+        std::vector<float> out(positions.size() * weights_.spec().vocabularySize);
+        reserveLogits(width);
+        tokens_.assign(tokens.begin(), tokens.end());
+        positions_.assign(positions.begin(), positions.end());
+        runAll([this, slot, width, &out](DecodeLoop &loop) { loop.runLogits(slot, tokens_, positions_, width, out); });
+        return out;
+    }
+
+private:
+    void check(uint32_t slot, std::span<const int32_t> tokens) const {
+        if (slot >= slots_) {
+            throw std::invalid_argument("there is no slot " + std::to_string(slot));
+        }
+        if (tokens.empty() || tokens.size() > contextLength_) {
+            throw std::invalid_argument("a sequence of " + std::to_string(tokens.size()) + " tokens does not fit into " +
+                                        std::to_string(contextLength_));
+        }
+        const auto size = static_cast<int32_t>(weights_.spec().vocabularySize);
+        for (const int32_t token : tokens) {
+            if (token < 0 || token >= size) {
+                throw std::invalid_argument("token " + std::to_string(token) + " is not in the vocabulary of " +
+                                            std::to_string(size));
+            }
+        }
+    }
+
+    void reserveLogits(uint32_t tokens) {
+        activations_.logits.resize(size_t{tokens} * weights_.spec().vocabularySize);
+        activations_.summaries.resize(size_t{tokens} * weights_.head().panels.size());
+    }
+
+    /// Runs every worker's loop. Throws what one of them threw, or ExecutionError if a wait expired. A worker that does
+    /// not come back in time may still use `body` and what it refers to later; only worker 0, which is the caller, may
+    /// use what the caller owns.
+    void runAll(std::function<void(DecodeLoop &)> body) {
+        if (!pool_.waitUntilIdle(longestWait)) {
+            throw ExecutionError(expiryMessage());
+        }
+        progress_.reset();
+        thrown_ = nullptr;
+        const bool allBack = pool_.run(
+            [this, body = std::move(body)](uint32_t worker) {
+                try {
+                    body(*loops_[worker]);
+                } catch (...) {
+                    progress_.leave(Progress::Leave::failed);
+                    const std::lock_guard lock(thrownMutex_);
+                    thrown_ = std::current_exception();
+                }
+            },
+            longestWait);
+        const std::lock_guard lock(thrownMutex_);
+        if (thrown_) {
+            std::rethrow_exception(std::exchange(thrown_, nullptr));
+        }
+        if (!allBack || progress_.leaving() == Progress::Leave::expired) {
+            throw ExecutionError(expiryMessage());
+        }
+    }
+
+    std::string expiryMessage() const {
+        return "worker " + std::to_string(progress_.expiredWorker()) + " of " + std::to_string(pool_.size()) +
+               " did not deliver " + plan_.edges[progress_.expiredEdge()].name() + " within " +
+               std::to_string(longestWait.count()) + " s; the machine may be overloaded, try fewer threads";
+    }
+
+    const uint32_t slots_, contextLength_;
+    const InstructionSet &set_;
+    const Plan plan_;
+    WorkerPool pool_;
+    const Weights weights_;
+    KvCache cache_;
+    Activations activations_;
+    Progress progress_;
+    std::vector<std::unique_ptr<DecodeLoop>> loops_;
+    std::vector<int32_t> tokens_, stopTokens_; ///< of the running request
+    std::vector<uint32_t> positions_;
+    std::mutex thrownMutex_;
+    std::exception_ptr thrown_;
+};
+
+} // namespace
+
+} // namespace cpu
+
+std::unique_ptr<Executor> makeCpuExecutor(const Model &model, const CpuOptions &options,
+                                          const std::function<void(double)> &progress) {
+    return std::make_unique<cpu::CpuExecutor>(model, options, progress);
+}
+
+} // namespace monokernel

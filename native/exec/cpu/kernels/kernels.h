@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The interface between the executor and its kernels: plain structures and function pointers, one table an instruction
+/// set. Kernel sources include nothing else: an inline function of the standard library, compiled there with AVX-512,
+/// could be the copy that the linker keeps for the whole program.
+namespace monokernel::cpu {
+
+/// Rows of a weight matrix (or positions of a key chunk) that one vector holds.
+constexpr uint32_t blockRows = 16;
+/// Most blocks that are interleaved into one panel.
+constexpr uint32_t panelBlocks = 4;
+/// Rows of a full panel.
+constexpr uint32_t panelRows = blockRows * panelBlocks;
+/// Tokens of KV cache that are attended as one unit: partial results are merged in chunk order, whoever made them.
+constexpr uint32_t chunkPositions = 64;
+/// Depth of a panel that is expanded to f32 at a time when many tokens use it: 64 rows x 128 x 4 bytes fill a 32 KiB L1.
+constexpr uint32_t expandedDepth = 128;
+
+constexpr size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// How the elements of a panel lie. A line is 64 bytes a block; a panel is lines[depth / line depth][block].
+enum class WeightFormat : uint8_t {
+    bf16, ///< 16 words of 32 bits: row r's element k in the low half, k + 1 in the high half
+    f16,  ///< element k of the 16 rows, then element k + 1 of the 16 rows
+    f32,  ///< element k of the 16 rows
+};
+
+constexpr uint32_t lineDepth(WeightFormat format) { return format == WeightFormat::f32 ? 1 : 2; }
+
+/// Bytes of a panel of `blocks` blocks.
+constexpr size_t panelBytes(WeightFormat format, uint32_t blocks, uint32_t depth) {
+    return roundUp(depth, lineDepth(format)) / lineDepth(format) * blocks * 64;
+}
+
+/// y[t][r] = sum over k of W[r][k] x[t][k], for the blocks * 16 rows of one panel. Each sum is one chain of f32 FMAs in
+/// ascending k, so that its bits do not depend on the instruction set or on how many tokens and rows are in flight.
+struct MatrixProduct {
+    WeightFormat format;
+    uint32_t blocks; ///< 1..4
+    uint32_t depth;
+    uint32_t tokens;
+    const void *panel; ///< 64-byte aligned
+    const float *x;    ///< [tokens, xStride], zero up to an even depth
+    size_t xStride;
+    float *y; ///< [tokens, yStride]
+    size_t yStride;
+    float *scratch; ///< panelRows * expandedDepth floats, 64-byte aligned; used from 7 tokens on
+};
+
+/// One chunk of keys and values against rows of queries, merged into each row's running state. A row is one query head
+/// of one token; row r belongs to token r / rowsPerToken.
+struct AttentionChunk {
+    const float *keys;   ///< [headDim, chunkPositions]: 4 blocks of 16 positions
+    const float *values; ///< [chunkPositions, valueWidth]
+    uint32_t headDim;
+    uint32_t valueWidth;   ///< headDim rounded up to 16
+    uint32_t rows;         ///< query rows
+    uint32_t rowsPerToken; ///< query heads that share the keys
+    uint32_t chunkStart;   ///< position of keys[0]
+    uint32_t firstToken;   ///< position of row 0's token
+    uint32_t window;       ///< 0: none
+    const float *queries;  ///< [rows, queryStride], already scaled
+    size_t queryStride;
+    float *state; ///< [rows, attentionStateWidth(valueWidth)]
+};
+
+/// Floats of one row's softmax state: the weighted sum of values, then the maximum and the sum of the weights.
+constexpr uint32_t attentionStateWidth(uint32_t valueWidth) { return valueWidth + blockRows; }
+
+/// What the sampler needs of a run of logits, made by whoever computed them while they are in its cache.
+struct LogitSummary {
+    float maximum;
+    uint32_t best;        ///< index of the first maximum
+    float weight;         ///< sum of exp(logit - maximum)
+    float temperedWeight; ///< sum of exp((logit - maximum) / temperature), if temperature > 0
+    float noisyMaximum;   ///< maximum of logit / temperature + Gumbel noise, if temperature > 0
+    uint32_t noisyBest;
+};
+
+/// What the noise of a step depends on.
+struct SamplingKey {
+    float temperature;
+    uint64_t seed;
+    uint32_t position;
+};
+
+struct Kernels {
+    void (*multiply)(const MatrixProduct &product);
+
+    /// out = rmsnorm(x) * weight over `size` elements; x, weight and out are zero up to a multiple of 16.
+    void (*rmsNorm)(const float *x, const float *weight, uint32_t size, float epsilon, float *out);
+    /// x += scale * (terms[0] + terms[1] + ...), in that order, over `size` elements (a multiple of 16).
+    void (*addTerms)(float *x, const float *const *terms, uint32_t termCount, float scale, uint32_t size);
+    /// out = scale * (terms[0] + terms[1] + ...).
+    void (*sumTerms)(float *out, const float *const *terms, uint32_t termCount, float scale, uint32_t size);
+    /// out = silu(gate) * up, `size` a multiple of 16.
+    void (*gatedUnit)(const float *gate, const float *up, float *out, uint32_t size);
+
+    void (*attendChunk)(const AttentionChunk &chunk);
+    /// Merges the state of a later chunk into that of the earlier ones.
+    void (*mergeState)(float *state, const float *later, uint32_t valueWidth);
+    /// out[headDim] = the finished head.
+    void (*finishState)(const float *state, uint32_t valueWidth, uint32_t headDim, float *out);
+
+    /// Summary of `count` logits whose first token id is `firstToken`; the indices in it are token ids.
+    LogitSummary (*summarize)(const float *logits, uint32_t count, uint32_t firstToken, const SamplingKey &key);
+    /// exp of each element, the same arithmetic as everywhere else; `size` a multiple of 16.
+    void (*exponential)(const float *x, float *out, uint32_t size);
+    /// logit / temperature + Gumbel noise of each of `count` tokens.
+    void (*addNoise)(const float *logits, const uint32_t *tokens, uint32_t count, const SamplingKey &key, float *out);
+};
+
+extern const Kernels portableKernels;
+#ifdef MONOKERNEL_X86
+extern const Kernels avx2Kernels;
+extern const Kernels avx512Kernels;
+#endif
+
+} // namespace monokernel::cpu

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "exec/cpu/kernels/kernels.h"
+#include "model/tensor.h"
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+namespace monokernel::cpu {
+
+/// Where one row of a panel comes from: row `row` of `tensor` seen as [rows, depth]; no tensor makes a row of zeros.
+struct SourceRow {
+    const TensorView *tensor = nullptr;
+    uint64_t row = 0;
+};
+
+/// The rows of one panel, 16 a block.
+using PanelSource = std::array<SourceRow, panelRows>;
+
+/// The format that keeps every element of tensors of these types exactly.
+WeightFormat formatFor(std::span<const DataType> types);
+
+/// Writes `blocks` blocks of rows of `depth` elements to `out` (panelBytes() bytes); an odd depth is filled with a zero.
+void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const PanelSource &source, std::byte *out);
+
+/// Element `k` of row `row` of a packed panel.
+float panelElement(WeightFormat format, uint32_t blocks, const std::byte *panel, uint32_t row, uint32_t k);
+
+/// `count` elements of `tensor` from element `first` on, as f32.
+void readElements(const TensorView &tensor, uint64_t first, std::span<float> out);
+
+} // namespace monokernel::cpu

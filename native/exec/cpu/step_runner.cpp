@@ -1,0 +1,256 @@
+#include "exec/cpu/step_runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace monokernel::cpu {
+
+namespace {
+
+PageMemory floats(size_t count) { return {count * sizeof(float), PageMemory::Pages::ordinary}; }
+
+} // namespace
+
+StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
+    : r_(resources), spec_(resources.weights.spec()), worker_(worker),
+      group_(laneGroup(spec_, resources.workerCount, worker)), maxTokens_(resources.activations.maxTokens()),
+      hiddenWidth_(resources.activations.hiddenWidth()), headWidth_(resources.activations.headWidth()),
+      queriesPerKey_(spec_.headCount / spec_.kvHeadCount), rope_(spec_, maxTokens_),
+      residual_(floats(size_t{group_.lanes.size()} * maxTokens_ * hiddenWidth_)),
+      normalized_(floats(size_t{maxTokens_} * hiddenWidth_)),
+      headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
+      state_(floats(size_t{maxTokens_} * queriesPerKey_ * attentionStateWidth(headWidth_))),
+      merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
+      expandedPanel_(floats(size_t{panelRows} * expandedDepth)) {}
+
+bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
+    step_ = step;
+    tokens_ = static_cast<uint32_t>(step.tokens.size());
+    cancel_ = cancel;
+    embed();
+    for (uint32_t layer = 0; layer < spec_.layerCount; layer++) {
+        if (!queryKeyValue(layer) || !attention(layer) || !attentionOutput(layer) || !gateUp(layer) || !down(layer)) {
+            return false;
+        }
+    }
+    if (!step_.selected.empty() && !head()) {
+        return false;
+    }
+    const uint32_t last = phaseOf(spec_.layerCount, PhaseKind::qkv);
+    publish(last);
+    return waitForAll(last);
+}
+
+bool StepRunner::mayGoOn() {
+    if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+        r_.progress.leave(Progress::Leave::cancelled);
+    }
+    return r_.progress.leaving() == Progress::Leave::no;
+}
+
+// Even ticks are finished phases, the odd ones are for exchangeLanes().
+uint64_t StepRunner::tick(uint32_t phase) const {
+    return 2 * (step_.index * r_.plan.phases.size() + phase + 1);
+}
+
+void StepRunner::publish(uint32_t phase) { r_.progress.publish(worker_, tick(phase)); }
+
+bool StepRunner::waitForGroup(uint32_t phase) {
+    return r_.progress.wait(group_.workers.begin, group_.workers.end, tick(phase), r_.plan.phases[phase].writes);
+}
+
+bool StepRunner::waitForAll(uint32_t phase) {
+    return r_.progress.wait(0, r_.workerCount, tick(phase), r_.plan.phases[phase].writes);
+}
+
+void StepRunner::embed() {
+    for (uint32_t t = 0; t < tokens_; t++) {
+        float *first = residual(group_.lanes.begin) + size_t{t} * hiddenWidth_;
+        r_.weights.embedding(step_.tokens[t], first);
+        for (uint32_t lane = group_.lanes.begin + 1; lane < group_.lanes.end; lane++) {
+            std::memcpy(residual(lane) + size_t{t} * hiddenWidth_, first, hiddenWidth_ * sizeof(float));
+        }
+    }
+    rope_.fill(step_.first, tokens_);
+    publish(0);
+}
+
+void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride,
+                          uint32_t tokens, float *y, size_t yStride) {
+    r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, tokens, panel.data, x, xStride, y, yStride,
+                         expandedPanel_.floats()});
+}
+
+bool StepRunner::queryKeyValue(uint32_t layer) {
+    if (!mayGoOn() || (layer > 0 && !reduce(Block::ffn, layer - 1))) {
+        return false;
+    }
+    const LayerWeights &weights = r_.weights.layers()[layer];
+    const Range units = weights.qkv.workers[worker_];
+    uint32_t lane = spec_.laneCount;
+    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+        if (unit / weights.qkv.unitsPerLane != lane) {
+            lane = unit / weights.qkv.unitsPerLane;
+            normalize(weights.attentionNorm, lane);
+        }
+        uint32_t row = 0;
+        for (const Panel &panel : weights.qkv.unit(unit)) {
+            multiply(weights.qkv, panel, normalized_.floats(), hiddenWidth_, tokens_, headRows_.floats() + row,
+                     headWidth_);
+            row += panelRows;
+        }
+        finishHead(layer, unit);
+    }
+    publish(phaseOf(layer, PhaseKind::qkv));
+    return true;
+}
+
+/// From a head's raw rows: bias, norm and RoPE, then to where attention reads it.
+void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
+    const LayerWeights &weights = r_.weights.layers()[layer];
+    const uint32_t lane = unit / weights.qkv.unitsPerLane, inLane = unit % weights.qkv.unitsPerLane;
+    const uint32_t queries = spec_.headsPerLane(), keys = spec_.kvHeadsPerLane();
+    const bool isQuery = inLane < queries, isKey = !isQuery && inLane < queries + keys;
+    const std::vector<float> &norm = isQuery ? weights.queryNorm : weights.keyNorm;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(spec_.headDim));
+    for (uint32_t t = 0; t < tokens_; t++) {
+        float *head = headRows_.floats() + size_t{t} * headWidth_;
+        for (uint32_t d = 0; !weights.qkvBias.empty() && d < spec_.headDim; d++) {
+            head[d] += weights.qkvBias[size_t{unit} * headWidth_ + d];
+        }
+        if ((isQuery || isKey) && !norm.empty()) {
+            r_.kernels.rmsNorm(head, norm.data(), spec_.headDim, spec_.normEpsilon, head);
+        }
+        if (isQuery) {
+            rope_.rotate(t, head);
+            const uint32_t kvHead = lane * keys + inLane / queriesPerKey_;
+            const size_t row = size_t{t} * queriesPerKey_ + inLane % queriesPerKey_;
+            float *out = r_.activations.queries(kvHead) + row * headWidth_;
+            for (uint32_t d = 0; d < spec_.headDim; d++) {
+                out[d] = head[d] * scale;
+            }
+        } else if (isKey) {
+            rope_.rotate(t, head);
+            r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, head);
+        } else {
+            r_.cache.writeValue(step_.slot, layer, lane * keys + inLane - queries - keys, step_.first + t, head);
+        }
+    }
+}
+
+bool StepRunner::attentionOutput(uint32_t layer) {
+    if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::attention))) {
+        return false;
+    }
+    const bool split = splitsKeys();
+    if (split) {
+        mergeSplit(layer);
+    }
+    const PackedMatrix &matrix = r_.weights.layers()[layer].output;
+    const uint32_t width = r_.activations.attentionWidth();
+    const Range units = matrix.workers[worker_];
+    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+        const uint32_t lane = unit / matrix.unitsPerLane;
+        const Panel &panel = matrix.panels[unit];
+        const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
+        multiply(matrix, panel, x, width, tokens_,
+                 r_.activations.partial(Block::attention, layer, lane) + panel.firstRow, hiddenWidth_);
+    }
+    publish(phaseOf(layer, PhaseKind::attentionOutput));
+    return true;
+}
+
+bool StepRunner::gateUp(uint32_t layer) {
+    if (!mayGoOn() || !reduce(Block::attention, layer)) {
+        return false;
+    }
+    const LayerWeights &weights = r_.weights.layers()[layer];
+    const Range units = weights.gateUp.workers[worker_];
+    uint32_t lane = spec_.laneCount;
+    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+        if (unit / weights.gateUp.unitsPerLane != lane) {
+            lane = unit / weights.gateUp.unitsPerLane;
+            normalize(weights.ffnNorm, lane);
+        }
+        const Panel &panel = weights.gateUp.panels[unit];
+        float *rows = headRows_.floats();
+        multiply(weights.gateUp, panel, normalized_.floats(), hiddenWidth_, tokens_, rows, panelRows);
+        const uint32_t half = panel.blocks / 2 * blockRows;
+        for (uint32_t t = 0; t < tokens_; t++) {
+            const float *gate = rows + size_t{t} * panelRows;
+            float *out = r_.activations.gated(lane) + size_t{t} * r_.activations.gatedWidth() + panel.firstRow;
+            r_.kernels.gatedUnit(gate, gate + half, out, half);
+        }
+    }
+    publish(phaseOf(layer, PhaseKind::gateUp));
+    return true;
+}
+
+bool StepRunner::down(uint32_t layer) {
+    if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::gateUp))) {
+        return false;
+    }
+    const PackedMatrix &matrix = r_.weights.layers()[layer].down;
+    const Range units = matrix.workers[worker_];
+    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+        const uint32_t lane = unit / matrix.unitsPerLane;
+        const Panel &panel = matrix.panels[unit];
+        multiply(matrix, panel, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_,
+                 r_.activations.partial(Block::ffn, layer, lane) + panel.firstRow, hiddenWidth_);
+    }
+    publish(phaseOf(layer, PhaseKind::down));
+    return true;
+}
+
+/// Adds a layer's block to the residual streams of the group's lanes.
+bool StepRunner::reduce(Block block, uint32_t layer) {
+    const PhaseKind kind = block == Block::attention ? PhaseKind::attentionOutput : PhaseKind::down;
+    if (!waitForGroup(phaseOf(layer, kind))) {
+        return false;
+    }
+    // Without a need for the others' partials they are waited for nevertheless: it bounds how far workers drift apart,
+    // which the buffers of partials rely on.
+    const uint32_t delay = spec_.reduction(layer) == LaneReduction::present ? 0 : spec_.broadcastDelay;
+    if (layer >= delay && !waitForAll(phaseOf(layer - delay, kind))) {
+        return false;
+    }
+    for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {
+        addLane(block, layer, lane);
+    }
+    return true;
+}
+
+/// What is summed into a lane's stream is a list of rows; the order is the lanes', whoever computed them.
+void StepRunner::addLane(Block block, uint32_t layer, uint32_t lane) {
+    const LaneReduction reduction = spec_.reduction(layer);
+    const float scale = reduction == LaneReduction::scaledOwn ? std::sqrt(static_cast<float>(spec_.laneCount)) : 1.0f;
+    terms_.clear();
+    if (reduction != LaneReduction::present) {
+        terms_.push_back(r_.activations.partial(block, layer, lane));
+    }
+    for (uint32_t other = 0; other < spec_.laneCount && reduction != LaneReduction::scaledOwn; other++) {
+        if (reduction == LaneReduction::present) {
+            terms_.push_back(r_.activations.partial(block, layer, other));
+        } else if (other != lane) {
+            terms_.push_back(r_.activations.partial(block, layer - spec_.broadcastDelay, other));
+        }
+    }
+    // Rows of successive tokens follow each other without a gap.
+    r_.kernels.addTerms(residual(lane), terms_.data(), static_cast<uint32_t>(terms_.size()), scale,
+                        tokens_ * hiddenWidth_);
+}
+
+void StepRunner::normalize(const std::vector<float> &weights, uint32_t lane) {
+    for (uint32_t t = 0; t < tokens_; t++) {
+        const size_t row = size_t{t} * hiddenWidth_;
+        r_.kernels.rmsNorm(residual(lane) + row, laneNorm(weights, lane), spec_.hiddenSize, spec_.normEpsilon,
+                           normalized_.floats() + row);
+    }
+}
+
+const float *StepRunner::laneNorm(const std::vector<float> &weights, uint32_t lane) const {
+    return weights.data() + (weights.size() > hiddenWidth_ ? size_t{lane} * hiddenWidth_ : 0);
+}
+
+} // namespace monokernel::cpu
