@@ -1,0 +1,87 @@
+#include "golden_file.h"
+
+#include "model/json_value.h"
+#include "model/mapped_file.h"
+
+#include <algorithm>
+
+namespace golden {
+
+using namespace monokernel;
+
+namespace {
+
+double number(const JsonValue &value) {
+    const int64_t *integer = value.integer();
+    return integer != nullptr ? static_cast<double>(*integer) : std::get<double>(value.value);
+}
+
+template <class T> std::vector<T> numbers(const JsonValue &array) {
+    std::vector<T> out;
+    for (const JsonValue &value : *array.array()) {
+        out.push_back(static_cast<T>(number(value)));
+    }
+    return out;
+}
+
+JsonValue parseFile(const std::filesystem::path &file) { return parseJson(readTextFile(file, size_t{1} << 26)); }
+
+} // namespace
+
+Folder readFolder(const std::filesystem::path &folder) {
+    const JsonValue file = parseFile(folder / "golden.json");
+    Folder out{numbers<int32_t>(*file.find("prompt")), numbers<uint32_t>(*file.find("logits_at")), {},
+               numbers<int32_t>(*file.find("greedy")), numbers<double>(*file.find("greedy_margin"))};
+    for (const JsonValue &row : *file.find("logits")->array()) {
+        out.logits.push_back(numbers<double>(row));
+    }
+    return out;
+}
+
+std::vector<Sequence> readSequences(const std::filesystem::path &file) {
+    std::vector<Sequence> out;
+    const JsonValue entries = parseFile(file);
+    for (const JsonValue &entry : *entries.array()) {
+        Sequence sequence{numbers<int32_t>(*entry.find("prompt")), {}, numbers<int32_t>(*entry.find("greedy")),
+                          numbers<double>(*entry.find("logprob")), numbers<double>(*entry.find("margin"))};
+        for (const JsonValue &pair : *entry.find("first_top20")->array()) {
+            const std::vector<double> values = numbers<double>(pair);
+            sequence.firstTop.emplace_back(static_cast<int32_t>(values[0]), values[1]);
+        }
+        out.push_back(std::move(sequence));
+    }
+    return out;
+}
+
+std::vector<std::string> folderNames() {
+    std::vector<std::string> names;
+    for (const auto &entry : std::filesystem::directory_iterator(MONOKERNEL_GOLDEN)) {
+        if (std::filesystem::exists(entry.path() / "golden.json")) {
+            names.push_back(entry.path().filename().string());
+        }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+Output run(Executor &executor, const SequenceJob &job) {
+    Output out;
+    out.result = executor.run(job, [&](GeneratedToken token) {
+        out.tokens.push_back(token.token);
+        out.logprobs.push_back(token.logprob);
+    });
+    return out;
+}
+
+SequenceJob greedyJob(const std::vector<int32_t> &prompt, uint32_t maxTokens) {
+    SequenceJob job;
+    job.tokens = prompt;
+    job.maxTokens = maxTokens;
+    return job;
+}
+
+std::unique_ptr<Executor> load(const std::filesystem::path &folder, const CpuOptions &options) {
+    return makeCpuExecutor(Model::open(folder), options, [](double) {});
+}
+
+} // namespace golden
