@@ -1,6 +1,7 @@
 /** The explanation's page: a read-only Markdown document of our own, shown by the editor's preview beside the code. */
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { escapeMarkdown } from '../markdown';
 import type { Target } from './target';
 
 export const PAGE_SCHEME = 'monokernel-explanation';
@@ -91,10 +92,6 @@ function fenced(code: string, languageId: string): string {
   const longest = Math.max(0, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(Math.max(3, longest + 1));
   return `${fence}${languageId}\n${code}\n${fence}`;
-}
-
-function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+\-!<>|]/g, '\\$&');
 }
 
 function showsPage(tab: vscode.Tab): boolean {

@@ -1,6 +1,7 @@
 /** The status bar's tooltip: state, the last request's figures, the session's acceptance, and links to commands. */
 import * as vscode from 'vscode';
 import type { StatsParams } from '../../../lsp-server/protocol';
+import { escapeMarkdown } from '../markdown';
 import { formatRate } from './view';
 import type { Facts, View } from './view';
 
@@ -13,13 +14,9 @@ export function tooltipOf(facts: Facts, view: View): vscode.MarkdownString {
   const links = linksOf(facts);
   const tooltip = new vscode.MarkdownString(undefined, true);
   tooltip.isTrusted = { enabledCommands: links.map(({ command }) => command) };
-  tooltip.appendMarkdown('**Monokernel**\n\n');
-  tooltip.appendText(view.summary);
   const runs = [facts.status?.model, facts.status?.engine].filter((part) => part !== undefined);
-  if (runs.length > 0) {
-    tooltip.appendMarkdown('\n\n');
-    tooltip.appendText(runs.join(' · '));
-  }
+  tooltip.appendMarkdown(`**Monokernel**\n\n${escapeMarkdown(view.summary)}`);
+  if (runs.length > 0) tooltip.appendMarkdown(`\n\n${escapeMarkdown(runs.join(' · '))}`);
   if (facts.stats !== undefined) tooltip.appendMarkdown(`\n\n${figures(facts.stats)}`);
   tooltip.appendMarkdown(
     `\n\n---\n\n${links.map(({ label, command }) => `[${label}](command:${command})`).join(' · ')}`,

@@ -1,0 +1,115 @@
+import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import * as vscode from 'vscode';
+import { activate, EXTENSION, openFile, openText, until, untilReady, withSetting } from './editing';
+
+interface Manifest {
+  contributes: {
+    commands: { command: string }[];
+    configuration: { properties: Record<string, { default: unknown }> };
+    keybindings?: unknown;
+  };
+}
+
+const manifest = (): Manifest => vscode.extensions.getExtension(EXTENSION)?.packageJSON as Manifest;
+const setting = (key: string): unknown => vscode.workspace.getConfiguration('monokernel').get(key);
+
+describe('commands', () => {
+  before(untilReadyInTypeScript);
+  afterEach(resetSettings);
+
+  it('exist, each that the manifest names', async () => {
+    await activate();
+    const registered = new Set(await vscode.commands.getCommands(true));
+    const named = manifest().contributes.commands.map(({ command }) => command);
+    assert.ok(named.length >= 8);
+    assert.deepEqual(
+      named.filter((command) => !registered.has(command)),
+      [],
+    );
+  });
+
+  it('leave the keyboard alone', () => {
+    assert.equal(manifest().contributes.keybindings, undefined);
+  });
+
+  it('toggle switches completions off and on, and the status bar says so', async () => {
+    const { statusBar } = await activate();
+    await vscode.commands.executeCommand('monokernel.toggle');
+    assert.equal(setting('enable'), false);
+    await until('an off status', () => statusBar.text.startsWith('$(circle-slash)'));
+    assert.match(statusBar.tooltip, /Completions are off/);
+    await vscode.commands.executeCommand('monokernel.toggle');
+    assert.equal(setting('enable'), true);
+    await until('an on status', () => statusBar.text.startsWith('$(zap)'));
+  });
+
+  it('toggle for this language touches that language only', async () => {
+    const { statusBar } = await activate();
+    await openText('python', 'x = 1\n');
+    await vscode.commands.executeCommand('monokernel.toggleLanguage');
+    assert.equal((setting('languages') as Record<string, boolean>)['python'], false);
+    await until('an off status', () => statusBar.text.startsWith('$(circle-slash)'));
+    await openFile('src/cart.ts');
+    await until('an on status', () => statusBar.text.startsWith('$(zap)'));
+    await openText('python', 'x = 1\n');
+    await vscode.commands.executeCommand('monokernel.toggleLanguage');
+    assert.equal((setting('languages') as Record<string, boolean>)['python'], true);
+  });
+
+  it('snooze shows a bell, and a second one ends it', async () => {
+    const { statusBar } = await activate();
+    await openFile('src/cart.ts');
+    await vscode.commands.executeCommand('monokernel.snooze');
+    await until('a snoozing status', () => statusBar.text.startsWith('$(bell-slash)'));
+    await vscode.commands.executeCommand('monokernel.snooze');
+    await until('an awake status', () => statusBar.text.startsWith('$(zap)'));
+  });
+
+  it('select model folder takes a folder with a model only', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'model-'));
+    try {
+      await vscode.commands.executeCommand('monokernel.selectModel', vscode.Uri.file(folder));
+      assert.equal(setting('model.path'), '');
+      writeFileSync(path.join(folder, 'config.json'), '{}');
+      await vscode.commands.executeCommand('monokernel.selectModel', vscode.Uri.file(folder));
+      assert.equal(setting('model.path'), '');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('plain text is off by default, any code is on', async () => {
+    const { statusBar } = await activate();
+    await openText('plaintext', 'hello\n');
+    await until('an off status', () => statusBar.text.startsWith('$(circle-slash)'));
+    await openText('rust', 'fn main() {}\n');
+    await until('an on status', () => statusBar.text.startsWith('$(zap)'));
+  });
+
+  it('settings have the defaults that the manifest says, and a status that follows them', async () => {
+    for (const [key, { default: value }] of Object.entries(manifest().contributes.configuration.properties)) {
+      const inspected = vscode.workspace.getConfiguration().inspect(key);
+      assert.deepEqual(inspected?.defaultValue, value, key);
+    }
+    const { statusBar } = await activate();
+    await openFile('src/cart.ts');
+    await withSetting('languages', { '*': false }, async () => {
+      await until('an off status', () => statusBar.text.startsWith('$(circle-slash)'));
+    });
+    await until('an on status', () => statusBar.text.startsWith('$(zap)'));
+  });
+});
+
+async function resetSettings(): Promise<void> {
+  const section = vscode.workspace.getConfiguration('monokernel');
+  for (const key of ['enable', 'languages']) await section.update(key, undefined, vscode.ConfigurationTarget.Global);
+}
+
+async function untilReadyInTypeScript(this: Mocha.Context): Promise<void> {
+  this.timeout(90_000);
+  await openFile('src/cart.ts');
+  await untilReady();
+}

@@ -1,0 +1,90 @@
+import { strict as assert } from 'node:assert';
+import * as vscode from 'vscode';
+import {
+  activate,
+  completeAndAccept,
+  openFile,
+  openText,
+  sleep,
+  type,
+  until,
+  untilReady,
+  withSetting,
+} from './editing';
+
+const QUIET_MS = 2_500;
+const TYPESCRIPT = '/** Adds two numbers. */\nfunction add(first: number, second: number): number {\n  return ';
+
+describe('completion', () => {
+  before(async function () {
+    this.timeout(90_000);
+    await openFile('src/cart.ts');
+    await untilReady();
+  });
+
+  it('completes TypeScript, and the status bar shows the rate', async () => {
+    const editor = await openText('typescript', TYPESCRIPT);
+    const text = await completeAndAccept(editor);
+    assert.ok(text.trim().length > 0, 'something came');
+    assert.ok(editor.document.getText().startsWith(TYPESCRIPT), 'what was there stays');
+    const { statusBar } = await activate();
+    await until('a rate', () => /^\$\(zap\) [\d,.]+ tok\/s$/.test(statusBar.text));
+    for (const row of ['Decode', 'Prefill', 'First token', 'Prompt', 'Accepted'])
+      assert.ok(statusBar.tooltip.includes(row), row);
+  });
+
+  it('completes Python in a file of the workspace', async () => {
+    const editor = await openFile('scripts/report.py');
+    await type('def average_price(orders: list[Order]) -> float:\n    return ');
+    const text = await completeAndAccept(editor);
+    assert.ok(text.trim().length > 0, 'something came');
+  });
+
+  it('counts what was accepted', async () => {
+    const { statusBar } = await activate();
+    const accepted = (): number => Number(/\| (?:&nbsp;|\s)*(\d+) of \d+/.exec(statusBar.tooltip)?.[1] ?? 0);
+    const before = accepted();
+    const editor = await openText('typescript', TYPESCRIPT);
+    assert.notEqual(await completeAndAccept(editor), '');
+    await until('one more', () => accepted() === before + 1);
+  });
+
+  it('leaves no second bracket behind one that the editor closed', async () => {
+    const editor = await openText('typescript', 'const names: string[] = [];\nconsole');
+    await type('.log(');
+    assert.ok(editor.document.getText().endsWith('console.log()'), 'the editor closes brackets');
+    const text = await completeAndAccept(editor);
+    assert.notEqual(text, '');
+    const line = editor.document.lineAt(1).text;
+    assert.equal(line.split('(').length, line.split(')').length, line);
+  });
+
+  it('takes one word at a time', async () => {
+    const editor = await openText('typescript', TYPESCRIPT);
+    await vscode.commands.executeCommand('editor.action.inlineSuggest.trigger');
+    await until('a word', async () => {
+      await vscode.commands.executeCommand('editor.action.inlineSuggest.acceptNextWord');
+      return editor.document.getText() !== TYPESCRIPT;
+    });
+    assert.ok(editor.document.getText().startsWith(TYPESCRIPT));
+  });
+
+  it('offers nothing when it is off, or off for the language', async () => {
+    const editor = await openText('typescript', TYPESCRIPT);
+    await withSetting('enable', false, async () => {
+      assert.equal(await completeAndAccept(editor, QUIET_MS), '');
+    });
+    await withSetting('languages', { '*': true, typescript: false }, async () => {
+      assert.equal(await completeAndAccept(editor, QUIET_MS), '');
+    });
+    assert.notEqual(await completeAndAccept(editor), '', 'and offers again afterwards');
+  });
+
+  it('offers nothing to several cursors', async () => {
+    const editor = await openText('typescript', `${TYPESCRIPT}\n}\n`);
+    const ends = [1, 2].map((line) => editor.document.lineAt(line).range.end);
+    editor.selections = ends.map((end) => new vscode.Selection(end, end));
+    await sleep(100);
+    assert.equal(await completeAndAccept(editor, QUIET_MS), '');
+  });
+});
