@@ -42,7 +42,7 @@ void reportUncaught(Napi::Env env) {
 
 } // namespace
 
-Session::Session(Napi::Env env) : env_(env), mailbox_([this] { wakeJs_.NonBlockingCall(); }) {}
+Session::Session(Napi::Env env) : env_(env), mailbox_([this] { wakeJs_.NonBlockingCall(); }), loading_(env) {}
 
 Napi::Promise Session::load(Napi::Env env, std::filesystem::path folder, EngineOptions options,
                             Napi::Function onProgress, Wrap wrap) {
@@ -50,14 +50,13 @@ Napi::Promise Session::load(Napi::Env env, std::filesystem::path folder, EngineO
     session->self_ = session;
     session->wrap_ = wrap;
     session->onProgress_ = Napi::Persistent(onProgress);
-    const Napi::Promise promise = session->loading_.emplace(Napi::Promise::Deferred::New(env)).Promise();
     session->wakeJs_ = WakeJs::New(env, "monokernel", 0, 1, session.get(), [](Napi::Env, void *, Session *finished) {
         const auto last = std::exchange(finished->self_, nullptr);
     });
     // Added after the thread-safe function, so it runs before that one's own clean-up.
     napi_add_env_cleanup_hook(env, tearDown, session.get());
     session->startLoading(std::move(folder), std::move(options));
-    return promise;
+    return session->loading_.Promise();
 }
 
 void Session::startLoading(std::filesystem::path folder, EngineOptions options) {
@@ -148,11 +147,11 @@ void Session::handle(Loaded &loaded) {
     facts_ = factsOf(*engine_);
     onProgress_.Reset();
     keepEventLoop(false);
-    loading_->Resolve(wrap_(env_, self_));
+    loading_.Resolve(wrap_(env_, self_));
 }
 
 void Session::handle(LoadFailed &failed) {
-    loading_->Reject(makeError(env_, failed.code, failed.message).Value());
+    loading_.Reject(makeError(env_, failed.code, failed.message).Value());
     release();
 }
 

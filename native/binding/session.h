@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -76,7 +75,7 @@ private:
     std::thread worker_; ///< loads, later closes
     std::atomic<bool> giveUpLoading_ = false;
 
-    std::optional<Napi::Promise::Deferred> loading_;
+    Napi::Promise::Deferred loading_;
     Napi::FunctionReference onProgress_;
     Wrap wrap_ = nullptr;
     Facts facts_;
