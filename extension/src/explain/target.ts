@@ -44,10 +44,13 @@ async function enclosingSymbol(
   return innermost(found ?? [], position)?.range;
 }
 
-/** The smallest explained symbol that contains the position. Providers that give no ranges of their own are passed by. */
+/**
+ * The smallest explained symbol that contains the position. The command's symbols are of a class of their own, whatever
+ * the provider gave; those without a range come from providers of the old, flat kind and are passed by.
+ */
 function innermost(symbols: vscode.DocumentSymbol[], position: vscode.Position): vscode.DocumentSymbol | undefined {
   for (const symbol of symbols) {
-    if (!(symbol instanceof vscode.DocumentSymbol) || !symbol.range.contains(position)) continue;
+    if (!('range' in symbol) || !symbol.range.contains(position)) continue;
     const inner = innermost(symbol.children, position);
     if (inner !== undefined) return inner;
     if (EXPLAINED_KINDS.has(symbol.kind)) return symbol;
