@@ -28,30 +28,31 @@ export function explainPrompt(
   const code = dedent(selection.code);
   if (code === '') throw new ExplainError('The selection is empty. Select the code to explain.');
   const [language, tag] = languages[selection.languageId] ?? [capitalised(selection.languageId), selection.languageId];
-  const before = tokenizer.encode(`Explain this ${language === '' ? '' : `${language} `}code:\n\`\`\`${tag}\n`);
-  const after = tokenizer.encode('\n```');
-  const room = engine.model.contextLength - maxTokens - chat.overhead - before.length - after.length;
-  if (room < 16) {
+  const message = (lines: readonly string[]): number[] => {
+    const what = language === '' ? 'code' : `${language} code`;
+    return tokenizer.encode(`Explain this ${what}:\n\`\`\`${tag}\n${lines.join('\n')}\n\`\`\``);
+  };
+  const room = engine.model.contextLength - maxTokens - chat.overhead;
+  const fits = longestFit(code.slice(0, Math.max(0, room) * 8).split('\n'), (lines) => message(lines).length <= room);
+  if (fits === undefined) {
     throw new ExplainError(
-      `${name} has room for ${engine.model.contextLength} tokens only. Lower monokernel.explain.maxTokens.`,
+      `${name} has room for ${engine.model.contextLength} tokens, too few for this selection and its explanation. Select less, or lower monokernel.explain.maxTokens.`,
     );
   }
-  const encoded = encodeWithin(code, room, (text) => tokenizer.encode(text));
-  return chat.prompt([...before, ...encoded, ...after]);
+  return chat.prompt(message(fits));
 }
 
-/** The encoding of as many whole lines as fit. */
-function encodeWithin(code: string, room: number, encode: (text: string) => number[]): number[] {
-  const bounded = code.slice(0, room * 8);
-  const tokens = encode(bounded);
-  if (tokens.length <= room) return tokens;
-  const lines = bounded.split('\n');
-  let fits = 0;
-  for (let used = 0; fits < lines.length; fits += 1) {
-    used += encode(`${lines[fits] ?? ''}\n`).length;
-    if (used > room) break;
+/** As many of the first lines as fit, at least one; undefined if not even that does. */
+function longestFit(lines: readonly string[], fits: (lines: readonly string[]) => boolean): string[] | undefined {
+  let few = 0;
+  let many = lines.length + 1;
+  if (fits(lines)) return [...lines];
+  while (many - few > 1) {
+    const middle = (few + many) >> 1;
+    if (fits(lines.slice(0, middle))) few = middle;
+    else many = middle;
   }
-  return encode(lines.slice(0, fits).join('\n')).slice(0, room);
+  return few === 0 ? undefined : lines.slice(0, few);
 }
 
 /** Without the indentation that all lines share, and without blank lines around. */
