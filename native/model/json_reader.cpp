@@ -10,6 +10,9 @@ namespace {
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
 
+/// A character that stands for itself in a string and is one byte long.
+bool isPlain(char c) { return c >= 0x20 && c != '"' && c != '\\' && static_cast<uint8_t>(c) < 0x80; }
+
 } // namespace
 
 void JsonReader::fail(const std::string &what) const {
@@ -153,7 +156,7 @@ uint32_t JsonReader::readHex4() {
     uint32_t value = 0;
     const std::string_view digits = text_.substr(at_, 4);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    if (error != std::errc{} || end != digits.data() + 4 || digits.size() != 4) {
+    if (error != std::errc{} || digits.size() != 4 || end != digits.data() + 4) {
         fail("four hexadecimal digits were expected after \\u");
     }
     at_ += 4;
@@ -201,13 +204,19 @@ std::string JsonReader::readString() {
     skipSpace();
     expect('"', "a string");
     std::string out;
-    while (at_ < text_.size() && text_[at_] != '"') {
-        const auto c = static_cast<uint8_t>(text_[at_]);
-        if (c < 0x20) {
+    for (;;) {
+        const size_t begin = at_;
+        while (at_ < text_.size() && isPlain(text_[at_])) {
+            at_++;
+        }
+        out += text_.substr(begin, at_ - begin);
+        if (at_ == text_.size() || text_[at_] == '"') {
+            break;
+        }
+        if (static_cast<uint8_t>(text_[at_]) < 0x20) {
             fail("a control character in a string");
         }
-        if (c == '\\') {
-            at_++;
+        if (accept('\\')) {
             readEscape(out);
         } else {
             readUtf8(out);

@@ -155,7 +155,7 @@ std::vector<std::string> configurations() {
     draft::ModelFolder windowed = draft::qwen("qwen2");
     windowed.config["use_sliding_window"] = "true";
     windowed.config["sliding_window"] = "16";
-    windowed.config["max_window_layers"] = "0";
+    windowed.config.emplace("max_window_layers", "0");
     windowed.config["layer_types"] = R"(["sliding_attention"])";
     windowed.config["rope_scaling"] =
         R"({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,)"
