@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { quantizeQ8, widenBfloat16 } from './numbers';
-import { pairNeighbours } from './rows';
+import { pairNeighbours } from './rope_rows';
 import { bytesOf, writeAll } from './safetensors';
 import { bytesPerWeight, type LlamaShape, type WeightType } from './shapes';
 import { elementCount, type LlamaWeights, type Weight } from './weights';

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { pairHalves } from './rows';
+import { pairHalves } from './rope_rows';
 import { type LlamaShape } from './shapes';
 import { elementCount, llamaTensors, type LlamaWeights, type Weight } from './weights';
 

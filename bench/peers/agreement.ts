@@ -1,0 +1,123 @@
+import { numbersOf, type Contender } from './contender';
+import { randomTokens } from './courses';
+import { type Peers } from './install';
+import { Xorshift } from './models/random';
+import { type ModelStore } from './models/store';
+import { type LlamaWeights } from './models/weights';
+import { contextLength, formats, runsPrecision, startLlama, startOurs, type Formats } from './pairing';
+
+/** How well two engines agree on greedy tokens and their log-probabilities. */
+interface Agreement {
+  compared: number;
+  /** The other token was chosen, but the reference's two best were closer than the tolerance. */
+  undecided: number;
+  wrong: number;
+  largestDifference: number;
+}
+
+const prompts = 24;
+const promptLength = 24;
+const steps = 4;
+
+/**
+ * Compares greedy steps after random prompts. Where the reference's margin between its two best tokens is over
+ * `tolerance`, the other engine must choose the same token, with a log-probability within `tolerance`.
+ */
+async function compareGreedy(
+  reference: Contender,
+  other: Contender,
+  vocabulary: number,
+  tolerance: number,
+): Promise<Agreement> {
+  const source = new Xorshift(3);
+  const result: Agreement = { compared: 0, undecided: 0, wrong: 0, largestDifference: 0 };
+  for (let i = 0; i < prompts; i++) {
+    const request = `greedy ${steps} ${randomTokens(source, promptLength, vocabulary).join(' ')}`;
+    const expected = await reference.ask(request);
+    const actual = await other.ask(request);
+    compareSteps(
+      { tokens: numbersOf(expected, 'tokens'), logprobs: numbersOf(expected, 'logprobs') },
+      { tokens: numbersOf(actual, 'tokens'), logprobs: numbersOf(actual, 'logprobs') },
+      numbersOf(expected, 'margins'),
+      tolerance,
+      result,
+    );
+  }
+  return result;
+}
+
+interface Steps {
+  tokens: readonly number[];
+  logprobs: readonly number[];
+}
+
+/** Adds one prompt's steps to `result`, as far as both have gone the same way. */
+function compareSteps(
+  expected: Steps,
+  actual: Steps,
+  margins: readonly number[],
+  tolerance: number,
+  result: Agreement,
+): void {
+  for (const [step, token] of expected.tokens.entries()) {
+    if (actual.tokens[step] !== token) {
+      if ((margins[step] ?? 0) <= tolerance) result.undecided++;
+      else result.wrong++;
+      return;
+    }
+    const difference = Math.abs((actual.logprobs[step] ?? Number.NaN) - (expected.logprobs[step] ?? 0));
+    result.compared++;
+    if (!(difference <= tolerance)) result.wrong++;
+    result.largestDifference = Math.max(result.largestDifference, difference);
+  }
+}
+
+/** A sentence when the engines do not run the same model; undefined when they do. */
+function disagreement({ compared, undecided, wrong }: Agreement): string | undefined {
+  if (wrong > 0) return `${wrong} of ${compared + wrong} greedy steps differ by more than rounding`;
+  const all = prompts * steps;
+  if (compared < all / 2) return `only ${compared} of ${all} greedy steps could be compared (${undecided} too close)`;
+  return undefined;
+}
+
+/** Largest difference of log-probabilities, and of margins, that each format's rounding explains. */
+const tolerances = { f32: 0.02, bf16: 0.1, q8_0: 0.3 } as const;
+
+function sentence(who: string, agreement: Agreement, tolerance: number): string {
+  const problem = disagreement(agreement);
+  if (problem !== undefined) throw new Error(`${who} does not run the same model as llama.cpp in f32: ${problem}.`);
+  const { compared, undecided, largestDifference } = agreement;
+  const ties = undecided > 0 ? ` (${undecided} more within ${tolerance} of a tie)` : '';
+  return `${who} chooses the same greedy token as llama.cpp in f32 in all of ${compared} steps${ties}; log-probabilities differ by at most ${largestDifference.toFixed(4)}.`;
+}
+
+/**
+ * Proves that all contenders run one model: ours and llama.cpp in each format against llama.cpp in f32. One sentence
+ * each; throws when one of them does not.
+ */
+export async function proveAgreement(model: LlamaWeights, store: ModelStore, peers: Peers): Promise<string[]> {
+  const { shape } = model;
+  const context = contextLength(shape);
+  const [reference, ...rest] = await startLlama(peers, store.gguf(model, 'f32'), 1, context);
+  await Promise.all(rest.map((contender) => contender[Symbol.asyncDispose]()));
+  if (!reference) return [];
+  await using expected = reference;
+
+  const sentences: string[] = [];
+  const compare = async (contender: Contender, pair: Formats, format: string): Promise<void> => {
+    const tolerance = tolerances[pair.theirs];
+    const agreement = await compareGreedy(expected, contender, shape.vocabulary, tolerance);
+    sentences.push(sentence(`${contender.title}, ${shape.title}, ${format},`, agreement, tolerance));
+  };
+  for (const pair of Object.values(formats)) {
+    await using ours = await startOurs(store.safetensors(model, pair.folder), 1, context, pair.precision);
+    if (runsPrecision(ours, pair.precision))
+      await compare(ours, pair, pair.precision === 'int8' ? 'int8' : pair.folder);
+    if (pair.theirs === 'f32') continue;
+    for (const contender of await startLlama(peers, store.gguf(model, pair.theirs), 1, context)) {
+      await using theirs = contender;
+      await compare(theirs, pair, pair.theirs);
+    }
+  }
+  return sentences;
+}

@@ -1,0 +1,81 @@
+import { BusyProcesses } from './busy';
+import { coldCourse, decodeCourse, freshTokens, limitCourse, randomTokens, reusedCourse } from './courses';
+import { interleave, type Repeats } from './interleave';
+import { Xorshift } from './models/random';
+import { engines, weightBytes, type Pairing } from './pairing';
+import { cellsOf, type Row } from './rows';
+
+/** How much to measure. */
+export interface Effort {
+  repeats: Repeats;
+  /** Of one decode sample. */
+  seconds: number;
+  depths: readonly number[];
+  coldPrompts: readonly number[];
+  reusedPrompts: readonly number[];
+  busy: readonly number[];
+}
+
+/** Longest time that the busy processes may live; they are ended when the measurement is. */
+const busyLimit = 240;
+
+/** Measures all that `effort` asks for on one pairing, and reports each row as it is there. */
+export async function measurePairing(pairing: Pairing, effort: Effort, report: (row: Row) => void): Promise<void> {
+  const { shape, contenders } = pairing;
+  const source = new Xorshift(1);
+  const tokens = (count: number): number[] => randomTokens(source, count, shape.vocabulary);
+  const names = { model: shape.title, weights: pairing.formats.title };
+  // Through JavaScript llama.cpp is slow enough for a few rows to say so.
+  const direct = contenders.filter(({ title }) => title !== engines.node);
+
+  for (const depth of effort.depths) {
+    const some = depth === 0 ? contenders : direct;
+    const prompt = tokens(Math.max(1, depth));
+    const courses = some.map((contender) => decodeCourse(contender, prompt, effort.seconds));
+    const limits = pairing.limits.map((contender) => limitCourse(contender, effort.seconds));
+    const figures = await interleave([...courses, ...limits], effort.repeats);
+    const rates = pairing.limits.flatMap((contender) => figures.get(contender) ?? []);
+    const rate = rates.reduce((first, next) => (next.median > first.median ? next : first));
+    const cells = cellsOf(figures).filter(({ engine }) => engine !== engines.limit);
+    const limit = { rate, bytes: weightBytes(shape, pairing.formats) };
+    report({ ...names, measure: { kind: 'decode', depth, busy: 0 }, cells, limit });
+  }
+  for (const prompt of effort.coldPrompts) {
+    const some = prompt === 512 ? contenders : direct;
+    const courses = some.map((contender) => coldCourse(contender, () => tokens(prompt)));
+    const cells = cellsOf(await interleave(courses, effort.repeats));
+    report({ ...names, measure: { kind: 'first', prompt, reused: 0 }, cells });
+  }
+  for (const prompt of effort.reusedPrompts) {
+    const prefix = tokens(prompt - freshTokens);
+    const courses = direct.map((contender) => reusedCourse(contender, prefix, () => tokens(freshTokens)));
+    const cells = cellsOf(await interleave(courses, effort.repeats));
+    report({ ...names, measure: { kind: 'first', prompt, reused: prefix.length }, cells });
+  }
+  for (const busy of effort.busy) await measureBusy(pairing, effort, busy, report);
+}
+
+/** Decode with `busy` other processes that want a processor each. */
+async function measureBusy(pairing: Pairing, effort: Effort, busy: number, report: (row: Row) => void): Promise<void> {
+  const { shape, formats } = pairing;
+  const prompt = randomTokens(new Xorshift(2), 1, shape.vocabulary);
+  const direct = pairing.contenders.filter(({ title }) => title !== engines.node);
+  const courses = direct.map((contender) => decodeCourse(contender, prompt, effort.seconds * 2));
+  using others = new BusyProcesses(busy, busyLimit);
+  const figures = await interleave(courses, effort.repeats, others.pids);
+  if (!others.running) throw new Error(`The busy processes ended after ${busyLimit} s, before the measurement did`);
+  const measure = { kind: 'decode', depth: 0, busy } as const;
+  report({ model: shape.title, weights: formats.title, measure, cells: cellsOf(figures) });
+}
+
+/** Most memory that each process has held, without what ours held before it loaded anything. */
+export function memoryRow({ shape, formats, contenders }: Pairing): Row {
+  const cells = contenders.map((contender) => {
+    const bytes = contender.peakMemory() - Number(contender.ready['before'] ?? 0);
+    const figure = { median: bytes, spread: 0, samples: 1, disturbed: false };
+    return { engine: contender.title, threads: contender.threads, figure };
+  });
+  const needed = contenders.map(({ ready }) => Number(ready['memoryBytes'] ?? 0)).filter((bytes) => bytes > 0);
+  const memory = needed.length > 0 ? { memory: Math.max(...needed) } : {};
+  return { model: shape.title, weights: formats.title, measure: { kind: 'memory' }, cells, ...memory };
+}
