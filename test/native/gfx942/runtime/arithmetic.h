@@ -166,6 +166,8 @@ template <class V> [[gnu::noinline]] V divisionScale(V value, V divisor, V divid
     for (u32 lane = 0; lane < laneCount; lane++) {
         const Scalar x = value[lane], d = divisor[lane], n = dividend[lane];
         const auto denormal = [](Scalar y) { return std::fpclassify(y) == FP_SUBNORMAL; };
+        // The reciprocal is judged in f64, so only an f64 one can be denormal.
+        const auto wideReciprocal = [&](Scalar y) { return sizeof(Scalar) == 8 && denormal(1 / y); };
         const int top = biasedExponent(n, Shape::bias), bottom = biasedExponent(d, Shape::bias);
         Scalar out = x;
         bool flag = false;
@@ -178,10 +180,10 @@ template <class V> [[gnu::noinline]] V divisionScale(V value, V divisor, V divid
             out = x == d ? std::ldexp(x, Shape::scale) : x;
         } else if (denormal(d)) {
             out = std::ldexp(x, Shape::scale);
-        } else if (denormal(1 / d) && denormal(n / d)) {
+        } else if (wideReciprocal(d) && denormal(n / d)) {
             flag = true;
             out = x == d ? std::ldexp(x, Shape::scale) : x;
-        } else if (denormal(1 / d)) {
+        } else if (wideReciprocal(d)) {
             out = std::ldexp(x, -Shape::scale);
         } else if (denormal(n / d)) {
             flag = true;
@@ -210,6 +212,13 @@ template <class V> [[gnu::noinline]] V divisionFma(V a, V b, V c, u64 scaled) {
 template <class Scalar> Scalar fixQuotient(Scalar quotient, Scalar d, Scalar n) {
     if (std::isnan(n) || std::isnan(d) || d == 0 || n == 0 || std::isinf(n) || std::isinf(d)) {
         return n / d;
+    }
+    constexpr bool single = sizeof(Scalar) == 4;
+    const int distance = std::ilogb(n) - std::ilogb(d);
+    if (distance < (single ? -150 : -1075)) {
+        quotient = 0;
+    } else if (std::isnan(quotient)) {
+        quotient = std::numeric_limits<Scalar>::infinity(); // the steps overflowed
     }
     return std::copysign(quotient, std::signbit(n) != std::signbit(d) ? Scalar(-1) : Scalar(1));
 }

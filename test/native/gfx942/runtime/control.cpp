@@ -90,8 +90,7 @@ void missingWait(const Wave &w, u32 first, u32 last) {
 }
 
 u32 finish(Wave &w) {
-    applyStores(w, [](const DelayedStore &) { return true; });
-    w.state = WaveState::finished;
+    w.state = WaveState::finished; // its stores may still be under way
     return w.block;
 }
 
@@ -145,6 +144,8 @@ void copyToExec(Wave &w, u32 r) {
     w.s[execRegister] = w.s[r];
     w.s[execRegister + 1] = w.s[r + 1];
 }
+
+u64 codeAddress(const Wave &w, u64 address) { return w.launch->codeBase + address; }
 
 Hardware hardwareOf(const Wave &w) {
     const u32 group = w.group->number;

@@ -26,6 +26,9 @@ void copyToExec(Wave &w, u32 r);
 void waitFor(Wave &w, u32 instruction, u32 vectorCount, u32 localCount);
 [[noreturn]] void missingWait(const Wave &w, u32 first, u32 last);
 
+/// Where the loaded image has what the code object has at `address`.
+u64 codeAddress(const Wave &w, u64 address);
+
 struct Hardware {
     u64 xcc, place, mode;
 };

@@ -104,6 +104,9 @@ void Launch::settle(Wave &w) {
         return;
     }
     (w.state == WaveState::finished ? group.finished : group.waiting)++;
+    if (w.state == WaveState::finished && !w.delayed.empty()) {
+        draining_.push_back(&w);
+    }
     if (group.waiting > 0 && group.waiting + group.finished == group.waves.size()) {
         group.waiting = 0;
         for (Wave *wave : group.waves) {
@@ -124,14 +127,28 @@ void Launch::runSlice(u32 slot) {
         w.block = kernel.blocks[w.block](w);
     }
     executed_ += w.executed - before;
-    if (!w.delayed.empty() && chance(3)) {
-        const u32 mask = random_();
-        applyStores(w, [&](const DelayedStore &store) { return mask >> (store.address / 4 % 24) & 1; });
+    if (chance(3)) {
+        drain(w);
     }
     if (w.state != WaveState::running) {
         runnable_.erase(runnable_.begin() + slot);
         settle(w);
     }
+}
+
+/// Some of the wave's stores arrive, in no order.
+void Launch::drain(Wave &w) {
+    if (!w.delayed.empty()) {
+        const u32 mask = random_();
+        applyStores(w, [&](const DelayedStore &store) { return mask >> (store.address / 4 % 24) & 1; });
+    }
+}
+
+void Launch::drainAll() {
+    for (const auto &wave : waves_) {
+        applyStores(*wave, [](const DelayedStore &) { return true; });
+    }
+    draining_.clear();
 }
 
 std::string Launch::stuckWaves() const {
@@ -154,6 +171,7 @@ bool Launch::step(u64 instructions) {
             if (!done) {
                 throw ExecutionFault(FaultKind::deadlock, stuckWaves());
             }
+            drainAll();
             return true;
         }
         if (storesSinceWake_ > 0) {
@@ -161,9 +179,7 @@ bool Launch::step(u64 instructions) {
             idleRounds_ = 0;
         }
         if (runnable_.empty() && storesSinceWake_ == 0) {
-            for (const auto &wave : waves_) {
-                applyStores(*wave, [](const DelayedStore &) { return true; });
-            }
+            drainAll();
             if (storesSinceWake_ == 0) {
                 skippedTicks_ += idleTicks;
                 idleRounds_++;
@@ -174,6 +190,9 @@ bool Launch::step(u64 instructions) {
         }
         if (runnable_.empty() || (storesSinceWake_ > 0 && chance(8))) {
             wakeSleepers();
+        }
+        if (!draining_.empty() && chance(16)) {
+            drain(*draining_[random_() % draining_.size()]);
         }
         next_ = options.seed != 0 ? random_() % runnable_.size() : next_ % runnable_.size();
         const size_t before = runnable_.size();

@@ -77,11 +77,13 @@ private:
     void runSlice(u32 slot);
     void settle(Wave &wave);
     void wakeSleepers();
+    void drain(Wave &wave);
+    void drainAll();
     std::string stuckWaves() const;
 
     std::vector<Workgroup> groups_;
     std::vector<std::unique_ptr<Wave>> waves_;
-    std::vector<Wave *> runnable_, asleep_;
+    std::vector<Wave *> runnable_, asleep_, draining_;
     std::minstd_rand random_;
     u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;
     u32 idleRounds_ = 0;

@@ -70,7 +70,10 @@ def run(name, *arguments):
     path = tool(name)
     if path is None:
         raise TranslationError(f"{name} not found: install llvm-19")
-    return subprocess.run([path, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+    result = subprocess.run([path, *map(str, arguments)], check=False, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise TranslationError(result.stderr.strip())
+    return result.stdout
 
 
 def split_operands(text):

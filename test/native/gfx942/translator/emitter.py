@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from . import matrix, memory, scalar, vector
+from .code import Code
 from .disassembly import TranslationError
 
 MEMORY_PREFIXES = ("global_", "buffer_", "ds_", "s_load_", "s_memtime", "s_memrealtime")
-FORBIDDEN_PREFIXES = ("flat_", "scratch_", "s_swappc", "s_setpc", "s_call", "s_store", "s_buffer", "s_trap")
+FORBIDDEN_PREFIXES = ("flat_", "scratch_", "s_swappc", "s_call", "s_store", "s_buffer", "s_trap")
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,25 @@ def translate(instruction):
     return scalar.emit(instruction)
 
 
+def long_branch(instructions, index):
+    """A branch past the 16-bit range: s_getpc, s_add and s_addc of constants, s_setpc of the same register pair."""
+    steps = instructions[max(index - 3, 0) : index]
+    names = [step.mnemonic for step in steps]
+    pair = instructions[index].operands[0]
+    if names != ["s_getpc_b64", "s_add_u32", "s_addc_u32"] or steps[0].operands[0] != pair:
+        raise TranslationError("jump to a computed address")
+    low, top = (int(step.operands[2], 0) & 0xFFFFFFFF for step in steps[1:])
+    target = steps[0].address + steps[0].size + (low | top << 32)
+    return Code("return {target};", ends_block=True, target=target & 0xFFFFFFFFFFFFFFFF)
+
+
 def translate_all(instructions):
     """Code of every instruction. Stops with one message that names each instruction it cannot translate."""
     codes, refused = [], {}
     for instruction in instructions:
         try:
-            codes.append(translate(instruction))
+            is_jump = instruction.mnemonic == "s_setpc_b64"
+            codes.append(long_branch(instructions, instruction.index) if is_jump else translate(instruction))
         except (TranslationError, ValueError, KeyError) as error:
             refused.setdefault(instruction.mnemonic, f"{instruction.text}: {error}")
     if refused:

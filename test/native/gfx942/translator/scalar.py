@@ -44,7 +44,7 @@ def emit(instruction):
         return hardware_register(instruction)
     operands = [parse_operand(text) for text in instruction.operands]
     if name == "s_getpc_b64":
-        text = f"putPair(w, {operands[0].register}, w.launch->codeBase + {instruction.address + instruction.size}, ~0ull);"
+        text = f"putPair(w, {operands[0].register}, codeAddress(w, {instruction.address + instruction.size}), ~0ull);"
         return Code(text, touched(operands))
     match = re.fullmatch(r"s_(\w+)_saveexec_b64", name)
     if match and match[1] in SAVE_EXEC:

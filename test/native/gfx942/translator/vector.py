@@ -7,7 +7,7 @@ from .code import Code, touched
 from .disassembly import TranslationError
 from .operands import Operand, parse_operand
 from .vector_table import (
-    CARRIES, COMPARISONS, FLOAT_COMPARISONS, LANES, PACKED_FLOATS, PACKED_HALVES,
+    CARRIES, COMPARISONS, FLOAT_COMPARISONS, LANES, PACKED_FLOATS, PACKED_HALVES, SATURATING,
 )  # fmt: skip
 
 LANE_CONTROLS = {
@@ -47,6 +47,8 @@ def emit(instruction):
 
 
 def table(name, operands, instruction):
+    if name in SATURATING and "clamp" in instruction.modifiers:
+        return lanes(SATURATING[name], operands, instruction, saturates=True)
     if name in LANES:
         return lanes(LANES[name], operands, instruction)
     if name in CARRIES:
@@ -112,13 +114,13 @@ def lane_control(instruction):
     return None
 
 
-def result_text(kind, expression, instruction):
+def result_text(kind, expression, instruction, saturates):
     """The bits of a result of `kind`, with output modifiers."""
     if "mul" in instruction.modifiers:
         expression = f"({expression}) * {instruction.modifiers['mul']}.0f"
     if "div" in instruction.modifiers:
         expression = f"({expression}) / {instruction.modifiers['div']}.0f"
-    if "clamp" in instruction.modifiers:
+    if "clamp" in instruction.modifiers and not saturates:
         if kind not in "fh":
             raise TranslationError("clamp on an integer result")
         expression = f"clampToOne({expression})"
@@ -126,7 +128,7 @@ def result_text(kind, expression, instruction):
             "l": f"bits64({expression})", "d": f"bits64({expression})", "h": f"packHalf({expression})"}[kind]  # fmt: skip
 
 
-def lanes(entry, operands, instruction):
+def lanes(entry, operands, instruction, saturates=False):
     kind, kinds, expression = entry
     destination, sources = operands[0], selected(operands[1:], instruction)
     declarations, defined = sources_text(kinds, sources, instruction)
@@ -135,7 +137,7 @@ def lanes(entry, operands, instruction):
     if re.search(r"\bold\b", expression):
         old = f"const auto old = {replace(destination, negative=False).lanes('q' if kind == 'd' else 'u')};"
         defined += f" & {destination.defined('q' if kind == 'd' else 'u')}"
-    value = result_text(kind, expression, instruction)
+    value = result_text(kind, expression, instruction, saturates)
     partial = instruction.modifiers.get("dst_sel", "DWORD")
     if partial != "DWORD":
         value = insert(partial, value, destination, instruction)
@@ -241,13 +243,12 @@ def nothing(operands, instruction):
 
 def conditional_mask(operands, instruction):
     destination, first, second, mask = operands
-    declarations, _ = sources_text("uu", selected([first, second], instruction), instruction)
-    a, b = (f"moved.defined" if lane_control(instruction) else first.defined("u")), second.defined("u")
-    if first.negative or second.negative or first.absolute or second.absolute:
-        raise TranslationError("sign modifier on v_cndmask_b32")
+    kind = "f" if any(source.negative or source.absolute for source in (first, second)) else "u"
+    declarations, _ = sources_text(kind * 2, selected([first, second], instruction), instruction)
+    a, b = ("moved.defined" if lane_control(instruction) else first.defined("u")), second.defined("u")
     return (
         f"{declarations} const u64 pick = {mask.lanes('m')}; "
-        f"put(w, {destination.register}, chooseLanes(pick, b, a), to, "
+        f"put(w, {destination.register}, chooseLanes(pick, bits(b), bits(a)), to, "
         f"{mask.defined('m')} & ((pick & {b}) | (~pick & {a})));"
     )
 

@@ -170,6 +170,14 @@ HALVES = {
 
 LANES = {**SHIFTS, **BITS, **INTEGERS, **FLOATS, **CONVERSIONS, **HALVES}
 
+# Integer instructions whose clamp saturates.
+SATURATING = {
+    "v_add_u32": ("u", "uu", "__builtin_elementwise_add_sat(a, b)"),
+    "v_sub_u32": ("u", "uu", "__builtin_elementwise_sub_sat(a, b)"),
+    "v_add_i32": ("i", "ii", "__builtin_elementwise_add_sat(a, b)"),
+    "v_sub_i32": ("i", "ii", "__builtin_elementwise_sub_sat(a, b)"),
+}
+
 # Two results a lane from the low and the high part of each source, chosen by op_sel and op_sel_hi.
 PACKED_FLOATS = {
     "v_pk_fma_f32": ("fff", "fma(a, b, c)"),

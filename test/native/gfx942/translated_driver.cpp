@@ -1,0 +1,120 @@
+#include "translated_driver.h"
+
+#include "code_object.h"
+
+#include <cstring>
+#include <new>
+
+namespace gfx942 {
+
+using monokernel::ExecutionError;
+
+namespace {
+
+/// Between two looks of the host.
+constexpr u64 instructionsAStep = 20'000;
+
+} // namespace
+
+TranslatedDriver::TranslatedDriver(const TranslatedKernel &kernel, const TranslationOptions &options)
+    : kernel_(kernel), options_(options), memory_(options.memoryBytes) {
+    device_.target = "gfx942";
+    device_.name = "translated gfx942";
+    device_.computeUnits = options.computeUnits;
+    device_.memoryBytes = options.memoryBytes;
+}
+
+TranslatedDriver::~TranslatedDriver() = default;
+
+void TranslatedDriver::checkRange(uint64_t address, uint64_t bytes, const char *what) const {
+    if (!memory_.contains(address, bytes)) {
+        throw ExecutionError(std::string(what) + " outside every allocation");
+    }
+}
+
+uint64_t TranslatedDriver::allocate(uint64_t bytes) {
+    try {
+        return memory_.allocate(bytes, false);
+    } catch (const std::bad_alloc &) {
+        throw ExecutionError("out of device memory");
+    }
+}
+
+monokernel::PinnedMemory TranslatedDriver::allocatePinned(uint64_t bytes) {
+    const uint64_t address = memory_.allocate(bytes, true);
+    memory_.markDefined(address, bytes);
+    return {reinterpret_cast<std::byte *>(address), address};
+}
+
+void TranslatedDriver::upload(uint64_t address, std::span<const std::byte> from) {
+    checkRange(address, from.size(), "upload");
+    std::memcpy(reinterpret_cast<void *>(address), from.data(), from.size());
+    memory_.markDefined(address, from.size());
+}
+
+void TranslatedDriver::download(std::span<std::byte> to, uint64_t address) {
+    checkRange(address, to.size(), "download");
+    if (memory_.firstUndefined(address, to.size()) != 0) {
+        throw ExecutionError("download of memory that nobody has written");
+    }
+    std::memcpy(to.data(), reinterpret_cast<const void *>(address), to.size());
+}
+
+void TranslatedDriver::clear(uint64_t address, uint64_t bytes) {
+    checkRange(address, bytes, "clear");
+    std::memset(reinterpret_cast<void *>(address), 0, bytes);
+    memory_.markDefined(address, bytes);
+}
+
+void TranslatedDriver::loadKernel(const std::filesystem::path &file) {
+    const std::vector<std::byte> image = readCodeObject(file);
+    if (imageHash(image) != kernel_.imageHash) {
+        throw ExecutionError(file.string() + " is not the code object that was translated");
+    }
+    codeBase_ = loadSegments(image, memory_);
+}
+
+void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                              uint32_t sharedBytes) {
+    if (parameters.size() != kernel_.kernargBytes) {
+        throw ExecutionError("the kernel takes " + std::to_string(kernel_.kernargBytes) + " bytes of parameters, not " +
+                             std::to_string(parameters.size()));
+    }
+    if (workgroups == 0 || workgroups > device_.computeUnits || sharedBytes + kernel_.staticLds > 65536) {
+        throw ExecutionError("the launch does not fit the device");
+    }
+    if (parameters_ == 0) {
+        parameters_ = memory_.allocate(parameters.size(), false);
+    }
+    upload(parameters_, parameters);
+    fault_.reset();
+    launch_ = std::make_unique<Launch>(kernel_, memory_, codeBase_, parameters_,
+                                       LaunchOptions{.workgroups = workgroups,
+                                                     .threads = threads,
+                                                     .dynamicLds = sharedBytes,
+                                                     .seed = options_.seed,
+                                                     .slice = options_.slice,
+                                                     .patches = options_.patches});
+    options_.seed += options_.seed != 0 ? 1 : 0; // another schedule next time
+}
+
+bool TranslatedDriver::finished() {
+    if (launch_ == nullptr) {
+        return true;
+    }
+    try {
+        const u64 before = launch_->executed();
+        const bool done = launch_->step(instructionsAStep);
+        executed_ += launch_->executed() - before;
+        if (done) {
+            launch_.reset();
+        }
+        return done;
+    } catch (const ExecutionFault &found) {
+        fault_ = found.kind;
+        launch_.reset();
+        throw ExecutionError(found.what());
+    }
+}
+
+} // namespace gfx942

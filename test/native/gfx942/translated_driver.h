@@ -1,0 +1,58 @@
+#pragma once
+
+#include "exec/gpu/driver.h"
+#include "runtime/launch.h"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace gfx942 {
+
+/// How the translated kernel runs behind a TranslatedDriver.
+struct TranslationOptions {
+    u32 computeUnits = 8; ///< workgroups that the executor will launch
+    u64 seed = 0;         ///< see LaunchOptions
+    u32 slice = 400;
+    u64 memoryBytes = u64{1} << 30;
+    std::vector<Patch> patches;
+};
+
+/// A GpuDriver whose device is this process: memory is host memory, a launch is the translation of the code object that
+/// ships, run step by step inside finished(). So one thread does everything, and a seed gives the same run again.
+class TranslatedDriver final : public monokernel::GpuDriver {
+public:
+    TranslatedDriver(const TranslatedKernel &kernel, const TranslationOptions &options);
+    ~TranslatedDriver() override;
+
+    const monokernel::GpuDevice &device() const override { return device_; }
+    uint64_t allocate(uint64_t bytes) override;
+    monokernel::PinnedMemory allocatePinned(uint64_t bytes) override;
+    void upload(uint64_t address, std::span<const std::byte> from) override;
+    void download(std::span<std::byte> to, uint64_t address) override;
+    void clear(uint64_t address, uint64_t bytes) override;
+    /// Throws ExecutionError when the file is not the object that was translated.
+    void loadKernel(const std::filesystem::path &file) override;
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override;
+    /// Runs some more; throws ExecutionError with the fault's message.
+    bool finished() override;
+
+    const std::optional<FaultKind> &fault() const { return fault_; }
+    /// Wave-instructions of all launches.
+    u64 executed() const { return executed_; }
+
+private:
+    void checkRange(uint64_t address, uint64_t bytes, const char *what) const;
+
+    const TranslatedKernel &kernel_;
+    TranslationOptions options_;
+    monokernel::GpuDevice device_;
+    DeviceMemory memory_;
+    uint64_t codeBase_ = 0, parameters_ = 0;
+    std::unique_ptr<Launch> launch_;
+    std::optional<FaultKind> fault_;
+    u64 executed_ = 0;
+};
+
+} // namespace gfx942
