@@ -1,0 +1,273 @@
+#include "exec/gpu/gpu_layout.h"
+
+#include "exec/gpu/matrix_packing.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace monokernel {
+
+namespace {
+
+using kernel::PackedMatrix;
+using kernel::Parameters;
+
+constexpr uint32_t maxQueriesOfPass = 4;   ///< query heads that share a pass over the cache, as in kernel/attention.h
+constexpr uint32_t maxHeadDim = 256;       ///< likewise
+constexpr uint32_t partialRows = 256;      ///< rows of a block, as in kernel/matrix_vector.h
+constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
+constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
+constexpr uint64_t alignment = 256;
+
+constexpr std::array addressFields{
+    &Parameters::embedding,     &Parameters::attentionNorm, &Parameters::ffnNorm,     &Parameters::finalNorm,
+    &Parameters::qkvBias,       &Parameters::qkNorm,        &Parameters::rope,        &Parameters::residual,
+    &Parameters::tickets,       &Parameters::abort,         &Parameters::queryKeyValue, &Parameters::attention,
+    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial, &Parameters::outputSum,
+    &Parameters::downSum,       &Parameters::headLanes,     &Parameters::headSum,     &Parameters::summaries,
+    &Parameters::logits,        &Parameters::decision,      &Parameters::keys,        &Parameters::values,
+    &Parameters::tokens,        &Parameters::wanted,        &Parameters::logitsOut,   &Parameters::stopTokens,
+};
+
+void require(bool condition, const std::string &message) {
+    if (!condition) {
+        throw ExecutionError("this model cannot run on the GPU: " + message);
+    }
+}
+
+/// Offsets handed out one after the other.
+class Arena {
+public:
+    uint64_t take(uint64_t bytes) {
+        const uint64_t at = end_;
+        end_ = (end_ + bytes + alignment - 1) / alignment * alignment;
+        return at;
+    }
+    uint64_t end() const { return end_; }
+
+private:
+    uint64_t end_ = 0;
+};
+
+void describeModel(Parameters &p, const ModelSpec &spec, uint32_t context) {
+    p.layers = spec.layerCount;
+    p.lanes = spec.laneCount;
+    p.hidden = spec.hiddenSize;
+    p.headDim = spec.headDim;
+    p.laneHeads = spec.headsPerLane();
+    p.laneKvHeads = spec.kvHeadsPerLane();
+    p.laneFfn = spec.ffnPerLane();
+    p.vocabulary = spec.vocabularySize;
+    p.context = context;
+    p.ropeHalves = spec.ropePairs == RopePairs::halves ? 1 : 0;
+    p.perLaneNorm = spec.perLaneNorm ? 1 : 0;
+    p.hasBias = spec.qkvBias ? 1 : 0;
+    p.hasQkNorm = spec.qkNorm ? 1 : 0;
+    p.normEpsilon = spec.normEpsilon;
+    p.queryScale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.headDim)) * 1.4426950408889634);
+    p.laneScale = 1.0f / static_cast<float>(spec.laneCount);
+}
+
+kernel::Reduction kernelReduction(const ModelSpec &spec, LaneReduction reduction) {
+    if (spec.laneCount == 1) {
+        return kernel::reductionOwn; // of one lane all three are the same
+    }
+    switch (reduction) {
+    case LaneReduction::scaledOwn: return kernel::reductionOwn;
+    case LaneReduction::present: return kernel::reductionPresent;
+    case LaneReduction::past: break;
+    }
+    return spec.broadcastDelay == 0 ? kernel::reductionPresent : kernel::reductionPast;
+}
+
+void describeLanes(Parameters &p, const ModelSpec &spec) {
+    const uint32_t delayed = std::min(spec.broadcastDelay, spec.layerCount);
+    p.broadcastDelay = delayed;
+    p.earlyReduction = kernelReduction(spec, spec.reduction(0));
+    p.lateReduction = kernelReduction(spec, spec.reduction(spec.layerCount - 1));
+    if (delayed == 0) {
+        p.earlyReduction = p.lateReduction;
+    } else if (delayed == spec.layerCount) {
+        p.lateReduction = p.earlyReduction;
+    }
+    p.ownScale = spec.laneCount == 1 ? 1.0f : std::sqrt(static_cast<float>(spec.laneCount));
+    for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
+        const auto expected = kernelReduction(spec, spec.reduction(layer));
+        require(expected == (layer < delayed ? p.earlyReduction : p.lateReduction), "an unknown order of lane reductions");
+    }
+    if (spec.laneCount == 1 || spec.headType == HeadType::vocabularyParallel) {
+        p.headInput = kernel::headOwnLane;
+    } else {
+        p.headInput = spec.preNormLaneAggregation ? kernel::headSumOfLanes : kernel::headMeanOfNorms;
+    }
+}
+
+/// The layers with a window are the first or the last ones: as two bounds.
+void describeWindow(Parameters &p, const ModelSpec &spec) {
+    p.window = spec.slidingWindow;
+    p.windowBelow = 0;
+    while (p.windowBelow < spec.layerCount && spec.window(p.windowBelow) != 0) {
+        p.windowBelow++;
+    }
+    p.windowFrom = spec.layerCount;
+    while (p.windowFrom > p.windowBelow && spec.window(p.windowFrom - 1) != 0) {
+        p.windowFrom--;
+    }
+    for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
+        const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
+        require(windowed == (spec.window(layer) != 0), "its sliding-window layers are neither the first nor the last ones");
+    }
+}
+
+/// Workgroups, what each is for, and over how many of them a KV head's cache is split.
+void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &target) {
+    const uint32_t units = std::max(1u, device.computeUnits);
+    p.members = std::max(1u, units / p.lanes);
+    p.workgroups = units >= p.lanes ? p.members * p.lanes : units;
+    p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
+    const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
+    p.chunks = std::clamp(p.members / p.laneKvHeads, 1u, std::min(16u, mergeable));
+    p.spinLimit = spinLimit;
+}
+
+void describeMatrices(Parameters &p, const KernelTarget &target, const ModelSpec &spec) {
+    const uint32_t headWidth = p.laneHeads * p.headDim;
+    auto &m = p.matrices;
+    m[kernel::matrixQkv] = chooseLayout(target, headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, 1);
+    m[kernel::matrixOutput] = chooseLayout(target, p.hidden, headWidth, p.members, 1);
+    m[kernel::matrixGateUp] = chooseLayout(target, 2 * p.laneFfn, p.hidden, p.members, 2);
+    m[kernel::matrixDown] = chooseLayout(target, p.hidden, p.laneFfn, p.members, 1);
+    const bool shared = p.headInput != kernel::headOwnLane;
+    const uint32_t headRows = spec.headType == HeadType::vocabularyParallel ? p.vocabulary / p.lanes : p.vocabulary;
+    m[kernel::matrixHead] = chooseLayout(target, headRows, p.hidden, shared ? p.workgroups : p.members, 1);
+}
+
+/// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights, the
+/// ring of weight tiles.
+void describeSharedMemory(GpuLayout &layout) {
+    Parameters &p = layout.parameters;
+    const KernelTarget &target = layout.target;
+    uint32_t plane = 0;
+    for (const PackedMatrix &m : p.matrices) {
+        plane = std::max(plane, target.waves() * (m.steps << m.rowLanesLog2) * 4);
+    }
+    p.stageFloats = plane;
+    p.scratchOffset = 0;
+    const uint32_t group = p.laneHeads / p.laneKvHeads;
+    const uint32_t scratch = (group + 2) * p.headDim + target.waves() * maxQueriesOfPass * (p.headDim + 2);
+    p.partialOffset = (std::max({2 * plane, scratch, 64 * target.waves()}) + 3) / 4 * 4;
+    p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
+    const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
+    p.ringOffset = (end + 31) / 32 * 32;
+    const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.tileBytes() + 8);
+    const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
+    require(used + least * slotBytes <= target.sharedBytes,
+            "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " + target.name + " has " +
+                std::to_string(target.sharedBytes));
+    p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
+    layout.sharedBytes = used + p.ringSlots * slotBytes;
+}
+
+void placeWeights(GpuLayout &layout, Arena &arena) {
+    Parameters &p = layout.parameters;
+    for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+        PackedMatrix &m = p.matrices[i];
+        const bool sharedHead = i == kernel::matrixHead && p.headInput != kernel::headOwnLane;
+        m.layerBytes = memberBytes(layout.target, m) * (sharedHead ? p.workgroups : p.lanes * p.members);
+        m.tiles = arena.take(m.layerBytes * (i == kernel::matrixHead ? 1 : p.layers));
+    }
+    layout.weightBytes = arena.end();
+}
+
+void placeConstants(Parameters &p, Arena &arena) {
+    const uint64_t normLanes = p.perLaneNorm != 0 ? p.lanes : 1, hidden = p.hidden;
+    const uint64_t qkvRows = static_cast<uint64_t>(p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
+    p.embedding = arena.take(hidden * p.vocabulary * 2);
+    p.attentionNorm = arena.take(p.layers * normLanes * hidden * 4);
+    p.ffnNorm = arena.take(p.layers * normLanes * hidden * 4);
+    p.finalNorm = arena.take(normLanes * hidden * 4);
+    p.qkvBias = arena.take(p.hasBias != 0 ? p.layers * p.lanes * qkvRows * 4 : 4);
+    p.qkNorm = arena.take(p.hasQkNorm != 0 ? p.layers * 2ull * p.headDim * 4 : 4);
+    p.rope = arena.take(static_cast<uint64_t>(p.context) * p.headDim * 4);
+}
+
+void placeEdges(GpuLayout &layout, Arena &arena) {
+    Parameters &p = layout.parameters;
+    const uint64_t layers = p.layers, lanes = p.lanes, hidden = p.hidden, word = 8;
+    layout.edgesBegin = arena.end();
+    p.tickets = arena.take(p.xccs * 32ull * 4);
+    p.abort = arena.take(8);
+    p.queryKeyValue = arena.take(layers * lanes * p.matrices[kernel::matrixQkv].laneRows * word);
+    p.attention = arena.take(layers * lanes * p.laneHeads * p.chunks * (p.headDim + 2) * word);
+    p.outputPartial = arena.take(layers * lanes * hidden * word);
+    p.activation = arena.take(layers * lanes * p.laneFfn * word);
+    p.downPartial = arena.take(layers * lanes * hidden * word);
+    p.outputSum = arena.take(layers * hidden * word);
+    p.downSum = arena.take(layers * hidden * word);
+    p.headLanes = arena.take(lanes * hidden * word);
+    p.headSum = arena.take(hidden * word);
+    p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
+    p.logits = arena.take(p.vocabulary * word);
+    p.decision = arena.take(2 * word);
+    layout.edgesEnd = arena.end();
+    p.residual = arena.take(lanes * p.members * hidden * 4);
+}
+
+void placeRequest(GpuLayout &layout, Arena &arena) {
+    Parameters &p = layout.parameters;
+    layout.tokenCapacity = p.context;
+    layout.stopCapacity = 4096;
+    layout.logitsCapacity = std::min(p.context, 256u);
+    p.tokens = arena.take(layout.tokenCapacity * 4ull);
+    p.wanted = arena.take(layout.tokenCapacity * 4ull);
+    p.stopTokens = arena.take(layout.stopCapacity * 4ull);
+    p.logitsOut = arena.take(static_cast<uint64_t>(layout.logitsCapacity) * p.vocabulary * 4);
+}
+
+void placeCache(GpuLayout &layout, Arena &arena) {
+    Parameters &p = layout.parameters;
+    const uint64_t positions = (static_cast<uint64_t>(p.context) + positionsOfBlock - 1) / positionsOfBlock * positionsOfBlock;
+    p.headFloats = positions * p.headDim;
+    p.slotFloats = p.headFloats * p.layers * p.lanes * p.laneKvHeads;
+    p.keys = arena.take(p.slotFloats * layout.slots * 4);
+    p.values = arena.take(p.slotFloats * layout.slots * 4);
+}
+
+} // namespace
+
+GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &options) {
+    const ModelSpec &spec = plan.spec;
+    GpuLayout layout;
+    layout.target = kernelTarget(device.target);
+    layout.slots = std::max(1u, options.slots);
+    Parameters &p = layout.parameters;
+    const uint32_t context = options.contextLength == 0 ? spec.maxPositions : std::min(options.contextLength, spec.maxPositions);
+    require(spec.headDim % 8 == 0 && spec.headDim <= maxHeadDim, "its head size is not a multiple of 8 up to 256");
+    require(spec.hiddenSize % 2 == 0 && spec.ffnPerLane() % 2 == 0, "its hidden or FFN size a lane is odd");
+    describeModel(p, spec, context);
+    describeLanes(p, spec);
+    describeWindow(p, spec);
+    describeGrid(p, device, layout.target);
+    describeMatrices(p, layout.target, spec);
+    describeSharedMemory(layout);
+    Arena arena;
+    placeWeights(layout, arena);
+    placeConstants(p, arena);
+    placeEdges(layout, arena);
+    placeRequest(layout, arena);
+    placeCache(layout, arena);
+    layout.totalBytes = arena.end();
+    return layout;
+}
+
+void rebase(Parameters &p, uint64_t base) {
+    for (PackedMatrix &m : p.matrices) {
+        m.tiles += base;
+    }
+    for (const auto field : addressFields) {
+        p.*field += base;
+    }
+}
+
+} // namespace monokernel

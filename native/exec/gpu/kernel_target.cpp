@@ -1,0 +1,23 @@
+#include "exec/gpu/kernel_target.h"
+
+#include "exec/executor.h"
+
+#include <array>
+
+namespace monokernel {
+
+const KernelTarget &kernelTarget(const std::string &name) {
+    static const std::array<KernelTarget, 3> targets{{
+        {"gfx942", "monokernel.gfx942.co", 64, 256, 8, 65536, 0, 8},
+        {"sm_90", "monokernel.sm_90.ptx", 32, 256, 4, 232448, 64, 1},
+        {"host", "", 64, 256, 8, 65536, 0, 1}, // the kernel compiled for tests on a CPU
+    }};
+    for (const KernelTarget &target : targets) {
+        if (target.name == name) {
+            return target;
+        }
+    }
+    throw ExecutionError("no GPU kernel is built for the target \"" + name + "\"");
+}
+
+} // namespace monokernel

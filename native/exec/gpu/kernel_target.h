@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace monokernel {
+
+/// What the host must know of a kernel build: the constants of its device layer.
+struct KernelTarget {
+    std::string name;      ///< as GpuDevice::target
+    std::string file;      ///< of the code object in the kernel folder
+    uint32_t waveLanes;    ///< hardware lanes of a wave
+    uint32_t threads;      ///< of a workgroup
+    uint32_t tileVectors;  ///< 16-byte vectors of a weight tile
+    uint32_t sharedBytes;  ///< shared memory a workgroup may have
+    uint32_t maxRingSlots; ///< weight tiles a wave keeps in shared memory; 0 where they are kept in registers
+    uint32_t dies;         ///< dies with a ticket counter of their own
+
+    uint32_t waves() const { return threads / waveLanes; }
+    uint32_t tileBytes() const { return tileVectors * waveLanes * 16; }
+};
+
+/// Throws ExecutionError for a target that no kernel is built for.
+const KernelTarget &kernelTarget(const std::string &name);
+
+} // namespace monokernel

@@ -1,0 +1,227 @@
+#include "exec/gpu/weight_upload.h"
+
+#include "exec/gpu/matrix_packing.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+namespace monokernel {
+
+namespace {
+
+using kernel::PackedMatrix;
+using kernel::Parameters;
+
+float halfToFloat(uint16_t half) {
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16, exponent = (half >> 10) & 31, fraction = half & 1023;
+    if (exponent == 31) {
+        return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
+    }
+    if (exponent == 0) {
+        const float value = static_cast<float>(fraction) * 0x1p-24f;
+        return sign != 0 ? -value : value;
+    }
+    return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+float elementAsFloat(const TensorView &tensor, uint64_t index) {
+    if (tensor.type == DataType::f32) {
+        float value;
+        std::memcpy(&value, tensor.bytes.data() + index * 4, 4);
+        return value;
+    }
+    uint16_t bits;
+    std::memcpy(&bits, tensor.bytes.data() + index * 2, 2);
+    return tensor.type == DataType::bf16 ? std::bit_cast<float>(static_cast<uint32_t>(bits) << 16) : halfToFloat(bits);
+}
+
+std::vector<float> asFloats(const TensorView &tensor) {
+    std::vector<float> values(tensor.elementCount());
+    for (uint64_t i = 0; i < values.size(); i++) {
+        values[i] = elementAsFloat(tensor, i);
+    }
+    return values;
+}
+
+/// Rows of a tensor as bf16; converts others where no precision is lost.
+class Bf16Rows {
+public:
+    Bf16Rows(const TensorView &tensor, uint32_t depth) : tensor_(tensor), depth_(depth), row_(depth) {}
+
+    std::span<const uint16_t> operator()(uint64_t row) {
+        for (uint32_t i = 0; i < depth_ && tensor_.type != DataType::bf16; i++) {
+            const uint32_t bits = std::bit_cast<uint32_t>(elementAsFloat(tensor_, row * depth_ + i));
+            if ((bits & 0xffffu) != 0) {
+                throw ExecutionError("the GPU engine computes with bf16 weights, and this model's f16 or f32 weights do not fit "
+                                     "into bf16 exactly; use the CPU engine or convert the model to bf16");
+            }
+            row_[i] = static_cast<uint16_t>(bits >> 16);
+        }
+        if (tensor_.type == DataType::bf16) {
+            std::memcpy(row_.data(), tensor_.bytes.data() + row * depth_ * 2, depth_ * 2ull);
+        }
+        return row_;
+    }
+
+private:
+    const TensorView &tensor_;
+    uint32_t depth_;
+    std::vector<uint16_t> row_;
+};
+
+class Upload {
+public:
+    Upload(GpuDriver &driver, const GpuLayout &layout, const Model &model, const std::function<void(double)> &progress)
+        : driver_(driver), layout_(layout), p_(layout.parameters), model_(model), progress_(progress) {}
+
+    void run() {
+        for (uint32_t layer = 0; layer < p_.layers; layer++) {
+            uploadLayer(layer);
+        }
+        uploadHead();
+        uploadEmbedding();
+        uploadNorms();
+        uploadHeadVectors();
+        uploadRope();
+        report(1.0);
+    }
+
+private:
+    using LaneRow = std::function<std::span<const uint16_t>(uint32_t lane, uint32_t row)>;
+
+    void report(double fraction) {
+        if (progress_) {
+            progress_(fraction);
+        }
+    }
+
+    void uploadMatrix(const PackedMatrix &m, uint32_t layer, uint32_t lanes, uint32_t members, const LaneRow &row) {
+        std::vector<std::byte> packed(memberBytes(layout_.target, m) * members);
+        const uint64_t bytes = memberBytes(layout_.target, m);
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            for (uint32_t member = 0; member < members; member++) {
+                packMember(layout_.target, m, member, [&](uint32_t r) { return row(lane, r); },
+                           std::span(packed).subspan(member * bytes, bytes));
+            }
+            driver_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
+            uploaded_ += packed.size();
+            report(static_cast<double>(uploaded_) / static_cast<double>(layout_.weightBytes) * 0.95);
+        }
+    }
+
+    void uploadLayer(uint32_t layer) {
+        const LayerTensors &t = model_.layers()[layer];
+        const uint32_t queryRows = p_.laneHeads * p_.headDim, keyRows = p_.laneKvHeads * p_.headDim;
+        Bf16Rows query(t.query, p_.hidden), key(t.key, p_.hidden), value(t.value, p_.hidden);
+        uploadMatrix(p_.matrices[kernel::matrixQkv], layer, p_.lanes, p_.members, [&](uint32_t lane, uint32_t r) {
+            if (r < queryRows) {
+                return query(uint64_t{lane} * queryRows + r);
+            }
+            r -= queryRows;
+            return r < keyRows ? key(uint64_t{lane} * keyRows + r) : value(uint64_t{lane} * keyRows + r - keyRows);
+        });
+        Bf16Rows output(t.output, queryRows), down(t.down, p_.laneFfn), gate(t.gate, p_.hidden), up(t.up, p_.hidden);
+        uploadMatrix(p_.matrices[kernel::matrixOutput], layer, p_.lanes, p_.members,
+                     [&](uint32_t lane, uint32_t r) { return output(uint64_t{lane} * p_.hidden + r); });
+        uploadMatrix(p_.matrices[kernel::matrixGateUp], layer, p_.lanes, p_.members, [&](uint32_t lane, uint32_t r) {
+            return (r % 2 == 0 ? gate : up)(uint64_t{lane} * p_.laneFfn + r / 2);
+        });
+        uploadMatrix(p_.matrices[kernel::matrixDown], layer, p_.lanes, p_.members,
+                     [&](uint32_t lane, uint32_t r) { return down(uint64_t{lane} * p_.hidden + r); });
+    }
+
+    void uploadHead() {
+        const PackedMatrix &m = p_.matrices[kernel::matrixHead];
+        const bool shared = p_.headInput != kernel::headOwnLane;
+        Bf16Rows head(model_.head(), p_.hidden);
+        uploadMatrix(m, 0, shared ? 1 : p_.lanes, shared ? p_.workgroups : p_.members,
+                     [&](uint32_t lane, uint32_t r) { return head(uint64_t{lane} * m.laneRows + r); });
+    }
+
+    void uploadEmbedding() {
+        Bf16Rows rows(model_.embedding(), p_.hidden);
+        const uint64_t rowBytes = p_.hidden * 2ull;
+        const uint32_t batch = std::max(1u, static_cast<uint32_t>((16u << 20) / rowBytes));
+        std::vector<std::byte> buffer;
+        for (uint32_t row = 0; row < p_.vocabulary; row += batch) {
+            const uint32_t count = std::min(batch, p_.vocabulary - row);
+            buffer.resize(count * rowBytes);
+            for (uint32_t i = 0; i < count; i++) {
+                std::memcpy(buffer.data() + i * rowBytes, rows(row + i).data(), rowBytes);
+            }
+            driver_.upload(p_.embedding + row * rowBytes, buffer);
+        }
+    }
+
+    void uploadFloats(uint64_t address, const std::vector<float> &values) {
+        driver_.upload(address, std::as_bytes(std::span(values)));
+    }
+
+    void uploadNorms() {
+        for (uint32_t layer = 0; layer < p_.layers; layer++) {
+            const LayerTensors &t = model_.layers()[layer];
+            const uint64_t at = layer * t.attentionNorm.elementCount() * 4;
+            uploadFloats(p_.attentionNorm + at, asFloats(t.attentionNorm));
+            uploadFloats(p_.ffnNorm + at, asFloats(t.ffnNorm));
+        }
+        std::vector<float> last = asFloats(model_.finalNorm());
+        while (p_.perLaneNorm != 0 && last.size() < uint64_t{p_.lanes} * p_.hidden) { // one norm for all lanes
+            last.insert(last.end(), last.begin(), last.begin() + p_.hidden);
+        }
+        uploadFloats(p_.finalNorm, last);
+    }
+
+    /// Biases in the order of the packed rows (a lane's q, k and v), and the heads' norms.
+    void uploadHeadVectors() {
+        const uint32_t queryRows = p_.laneHeads * p_.headDim, keyRows = p_.laneKvHeads * p_.headDim;
+        for (uint32_t layer = 0; layer < p_.layers; layer++) {
+            const LayerTensors &t = model_.layers()[layer];
+            if (p_.hasBias != 0) {
+                const std::vector<float> q = asFloats(t.queryBias), k = asFloats(t.keyBias), v = asFloats(t.valueBias);
+                std::vector<float> rows;
+                for (uint32_t lane = 0; lane < p_.lanes; lane++) {
+                    rows.insert(rows.end(), q.begin() + lane * queryRows, q.begin() + (lane + 1) * queryRows);
+                    rows.insert(rows.end(), k.begin() + lane * keyRows, k.begin() + (lane + 1) * keyRows);
+                    rows.insert(rows.end(), v.begin() + lane * keyRows, v.begin() + (lane + 1) * keyRows);
+                }
+                uploadFloats(p_.qkvBias + layer * rows.size() * 4, rows);
+            }
+            if (p_.hasQkNorm != 0) {
+                uploadFloats(p_.qkNorm + layer * 2ull * p_.headDim * 4, asFloats(t.queryNorm));
+                uploadFloats(p_.qkNorm + (layer * 2ull + 1) * p_.headDim * 4, asFloats(t.keyNorm));
+            }
+        }
+    }
+
+    void uploadRope() {
+        const ModelSpec &spec = model_.spec();
+        const uint32_t half = p_.headDim / 2;
+        std::vector<float> table(static_cast<size_t>(p_.context) * p_.headDim);
+        for (uint32_t position = 0; position < p_.context; position++) {
+            for (uint32_t i = 0; i < half; i++) {
+                const double angle = static_cast<double>(position) * static_cast<double>(spec.ropeInverseFrequency[i]);
+                float *pair = table.data() + static_cast<size_t>(position) * p_.headDim + 2 * i;
+                pair[0] = static_cast<float>(std::cos(angle)) * spec.ropeScale;
+                pair[1] = static_cast<float>(std::sin(angle)) * spec.ropeScale;
+            }
+        }
+        uploadFloats(p_.rope, table);
+    }
+
+    GpuDriver &driver_;
+    const GpuLayout &layout_;
+    const Parameters &p_;
+    const Model &model_;
+    const std::function<void(double)> &progress_;
+    uint64_t uploaded_ = 0;
+};
+
+} // namespace
+
+void uploadWeights(GpuDriver &driver, const GpuLayout &layout, const Model &model, const std::function<void(double)> &progress) {
+    Upload(driver, layout, model, progress).run();
+}
+
+} // namespace monokernel

@@ -1,0 +1,264 @@
+#pragma once
+
+#include "stage.h"
+
+// Attention of one token. A KV head's cache is split over `chunks` workgroups of its lane, in blocks of waveLanes
+// positions dealt round-robin over chunks and waves; the output projection's readers merge the chunks. The last chunk's
+// workgroup owns the new position: it writes the cache.
+
+namespace monokernel::kernel {
+
+constexpr u32 maxHeadDim = 256;
+constexpr u32 maxQueries = 4; ///< query heads that share a pass over the cache
+constexpr u32 laneElements = maxHeadDim / waveLanes; ///< elements of a head a hardware lane holds
+
+constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
+
+/// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
+DEV u32 scratchVector(const Parameters &p, u32 index) { return p.scratchOffset + index * p.headDim; }
+
+/// Waits for one head's raw q, k or v, adds bias, applies q/k norm and RoPE, and leaves it in shared memory. Whole-wave.
+DEV void stageHead(const Parameters &p, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey, bool rotate,
+                   float scale) {
+    const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads;
+    GLOBAL const u64 *words = global<const u64>(p.queryKeyValue) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
+    SHARED float *out = shared(vector);
+    float squares = 0.0f;
+    for (u32 base = 0; base < p.headDim; base += 2 * waveLanes) {
+        const u32 index = base + 2 * w.lane, element = minimum(index, p.headDim - 2);
+        float a[1], b[1];
+        collect(p, w, waitQueryKeyValue, layer, a, b, [&](u32) { return words + element; });
+        if (p.hasBias != 0) {
+            GLOBAL const float *bias = global<const float>(p.qkvBias) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
+            a[0] += bias[element];
+            b[0] += bias[element + 1];
+        }
+        if (index < p.headDim) {
+            squares += a[0] * a[0] + b[0] * b[0];
+            out[index] = a[0];
+            out[index + 1] = b[0];
+        }
+    }
+    waveSync();
+    if (!rotate) {
+        return;
+    }
+    const bool norm = p.hasQkNorm != 0;
+    const float inverse = norm ? inverseSquareRoot(waveSum(squares) / static_cast<float>(p.headDim) + p.normEpsilon) : 1.0f;
+    GLOBAL const float *gamma = global<const float>(p.qkNorm) + (layer * 2 + (isKey ? 1 : 0)) * p.headDim;
+    GLOBAL const float *angles = global<const float>(p.rope) + position * p.headDim;
+    const u32 half = p.headDim >> 1;
+    for (u32 i = w.lane; i < half; i += waveLanes) { // each rotation pair is one lane's alone
+        const u32 first = p.ropeHalves != 0 ? i : 2 * i, second = p.ropeHalves != 0 ? i + half : 2 * i + 1;
+        const float a = out[first] * inverse * (norm ? gamma[first] : 1.0f);
+        const float b = out[second] * inverse * (norm ? gamma[second] : 1.0f);
+        const float c = angles[2 * i], s = angles[2 * i + 1];
+        out[first] = (a * c - b * s) * scale;
+        out[second] = (b * c + a * s) * scale;
+    }
+    waveSync();
+}
+
+/// A wave's running softmax over the positions it has seen, for up to `queries` heads: per lane a share of the sum of
+/// weights, and the weighted values' elements lane, lane + waveLanes, ...
+template <u32 queries> struct Softmax {
+    float top[queries];
+    float sum[queries];
+    float values[laneElements][queries];
+};
+
+DEV float dot4(f32x4 a, f32x4 b, float sum) {
+    sum = __builtin_fmaf(a[0], b[0], sum);
+    sum = __builtin_fmaf(a[1], b[1], sum);
+    sum = __builtin_fmaf(a[2], b[2], sum);
+    return __builtin_fmaf(a[3], b[3], sum);
+}
+
+/// New maximum for a block of scores (one a lane); returns this lane's weight and rescales what was summed.
+template <u32 queries> DEV float admit(const Parameters &p, Softmax<queries> &state, u32 query, float score) {
+    const float peak = larger(state.top[query], waveMax(score));
+    const float keep = exponential2(state.top[query] - peak);
+    const float weight = score > -1e29f ? exponential2(score - peak) : 0.0f;
+    state.top[query] = peak;
+    state.sum[query] = state.sum[query] * keep + weight;
+#pragma unroll
+    for (u32 j = 0; j < laneElements; j++) {
+        if (j * waveLanes < p.headDim) {
+            state.values[j][query] *= keep;
+        }
+    }
+    return weight;
+}
+
+/// One block of waveLanes cached positions, of which [begin, end) are seen.
+template <u32 queries>
+DEV void attendBlock(const Parameters &p, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query, u32 block,
+                     u32 begin, u32 end, Softmax<queries> &state) {
+    const u32 first = block * waveLanes, position = first + w.lane;
+    const bool seen = position >= begin && position < end;
+    float scores[queries] = {};
+    GLOBAL const float *key = keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + position % keyBlock) * 4;
+#pragma unroll 4
+    for (u32 c = 0; c < p.headDim >> 2; c++) {
+        const f32x4 k = cacheLoad(key + c * (keyBlock * 4));
+#pragma unroll
+        for (u32 q = 0; q < queries; q++) {
+            scores[q] = dot4(k, *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + c * 4), scores[q]);
+        }
+    }
+    const u32 weights = p.sumsOffset + 2 * workgroupWaves + w.wave * (maxQueries * waveLanes);
+#pragma unroll
+    for (u32 q = 0; q < queries; q++) {
+        *shared(weights + q * waveLanes + w.lane) = admit(p, state, q, seen ? scores[q] : -1e30f);
+    }
+    waveSync();
+    for (u32 four = 0; four < waveLanes && first + four < end; four += 4) {
+#pragma unroll
+        for (u32 j = 0; j < laneElements; j++) {
+            const u32 element = w.lane + j * waveLanes;
+            if (j * waveLanes < p.headDim) {
+                f32x4 v = cacheLoad(values + (static_cast<u64>((first + four) >> 2) * p.headDim + minimum(element, p.headDim - 1)) * 4);
+#pragma unroll
+                for (u32 i = 0; i < 4; i++) { // what lies past the end may be anything, and 0 * NaN is NaN
+                    v[i] = first + four + i < end ? v[i] : 0.0f;
+                }
+#pragma unroll
+                for (u32 q = 0; q < queries; q++) {
+                    state.values[j][q] = dot4(v, *(SHARED const f32x4 *)shared(weights + q * waveLanes + four), state.values[j][q]);
+                }
+            }
+        }
+    }
+    waveSync();
+}
+
+/// The new position, whose key and value are in shared memory.
+template <u32 queries> DEV void attendNew(const Parameters &p, const Worker &w, u32 query, u32 key, u32 value, Softmax<queries> &state) {
+#pragma unroll
+    for (u32 q = 0; q < queries; q++) {
+        float score = 0.0f;
+        for (u32 i = w.lane; i < p.headDim; i += waveLanes) {
+            score += *shared(scratchVector(p, query + q) + i) * *shared(key + i);
+        }
+        score = waveSum(score);
+        const float weight = admit(p, state, q, w.lane == 0 ? score : -1e30f);
+        const float all = waveSum(weight);
+#pragma unroll
+        for (u32 j = 0; j < laneElements; j++) {
+            const u32 element = w.lane + j * waveLanes;
+            if (j * waveLanes < p.headDim) {
+                state.values[j][q] += all * *shared(value + minimum(element, p.headDim - 1));
+            }
+        }
+    }
+}
+
+/// Adds up the waves' softmaxes and publishes the chunk's: maximum, sum of weights, weighted values.
+template <u32 queries>
+DEV void publishChunk(const Parameters &p, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk, Softmax<queries> &state) {
+    const u32 width = p.headDim + 2;
+#pragma unroll
+    for (u32 q = 0; q < queries; q++) {
+        const u32 at = merge + (w.wave * maxQueries + q) * width;
+        const float sum = waveSum(state.sum[q]);
+        if (w.lane == 0) {
+            *shared(at) = state.top[q];
+            *shared(at + 1) = sum;
+        }
+#pragma unroll
+        for (u32 j = 0; j < laneElements; j++) {
+            const u32 element = w.lane + j * waveLanes;
+            if (element < p.headDim) {
+                *shared(at + 2 + element) = state.values[j][q];
+            }
+        }
+    }
+    barrier();
+    for (u32 i = threadIndex(); i < count * (p.headDim + 1); i += workgroupThreads) {
+        const u32 q = i / (p.headDim + 1), word = 1 + i % (p.headDim + 1);
+        float top = -1e30f, sum = 0.0f;
+        for (u32 v = 0; v < workgroupWaves; v++) {
+            top = larger(top, *shared(merge + (v * maxQueries + q) * width));
+        }
+        for (u32 v = 0; v < workgroupWaves; v++) {
+            const u32 at = merge + (v * maxQueries + q) * width;
+            sum += exponential2(*shared(at) - top) * *shared(at + word);
+        }
+        const u32 base = ((layer * p.lanes * p.laneHeads + head + q) * p.chunks + chunk) * width;
+        publish(p.attention, base + word, sum, w.tag);
+        if (word == 1) {
+            publish(p.attention, base, top, w.tag);
+        }
+    }
+    barrier();
+}
+
+struct CacheHead {
+    GLOBAL float *keys;
+    GLOBAL float *values;
+};
+
+/// Writes the new position's key and value into the cache; released at the end of the step, read from the next one on.
+DEV void writeCache(const Parameters &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
+    for (u32 i = threadIndex(); i < p.headDim; i += workgroupThreads) {
+        const u32 block = position / keyBlock * (p.headDim >> 2) + (i >> 2);
+        cacheStore(cache.keys + (static_cast<u64>(block) * keyBlock + position % keyBlock) * 4 + (i & 3), *shared(key + i));
+        cacheStore(cache.values + (static_cast<u64>(position >> 2) * p.headDim + i) * 4 + (position & 3), *shared(value + i));
+    }
+}
+
+template <u32 queries>
+DEV void attendQueries(const Parameters &p, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
+                       const CacheHead &cache, u32 begin, u32 end) {
+    Softmax<queries> state;
+#pragma unroll
+    for (u32 q = 0; q < queries; q++) {
+        state.top[q] = -1e30f;
+        state.sum[q] = 0.0f;
+#pragma unroll
+        for (u32 j = 0; j < laneElements; j++) {
+            state.values[j][q] = 0.0f;
+        }
+    }
+    const u32 firstBlock = begin / waveLanes, blocks = (end + waveLanes - 1) / waveLanes;
+    for (u32 block = firstBlock + chunk + p.chunks * w.wave; block < blocks; block += p.chunks * workgroupWaves) {
+        attendBlock(p, w, cache.keys, cache.values, query, block, begin, end, state);
+    }
+    if (chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
+        attendNew(p, w, query, scratchVector(p, group), scratchVector(p, group + 1), state);
+    }
+    publishChunk(p, w, scratchVector(p, group + 2), layer, head + query, count, chunk, state);
+}
+
+/// The lane's attention phase: this workgroup's share of (KV head, chunk).
+DEV void attend(const Parameters &p, Worker &w, u32 layer, u32 lane, u32 position) {
+    const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
+    const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
+    const u32 begin = windowed && position >= p.window ? position + 1 - p.window : 0;
+    for (u32 unit = w.member; unit < p.laneKvHeads * p.chunks; unit += p.members) {
+        const u32 kvHead = unit / p.chunks, chunk = unit % p.chunks;
+        const bool owner = chunk == p.chunks - 1;
+        for (u32 v = w.wave; v < group + (owner ? 2 : 0); v += workgroupWaves) {
+            const u32 row = v < group ? kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + kvHead;
+            stageHead(p, w, layer, lane, row, position, scratchVector(p, v), v == group, v <= group, v < group ? p.queryScale : 1.0f);
+        }
+        barrier();
+        const u64 at = p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
+        const CacheHead cache{global<float>(p.keys) + at, global<float>(p.values) + at};
+        const u32 head = lane * p.laneHeads + kvHead * group;
+        for (u32 query = 0; query < group; query += maxQueries) {
+            const u32 count = minimum(maxQueries, group - query);
+            switch (count) {
+            case 1: attendQueries<1>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
+            case 2: attendQueries<2>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
+            default: attendQueries<4>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
+            }
+        }
+        if (owner) {
+            writeCache(p, cache, position, scratchVector(p, group), scratchVector(p, group + 1));
+        }
+        barrier();
+    }
+}
+
+} // namespace monokernel::kernel

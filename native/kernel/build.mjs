@@ -1,0 +1,92 @@
+// Builds the monokernel for its GPU targets: node native/kernel/build.mjs
+// Needs a clang that knows both targets (Debian: clang-19 and lld-19, or newer; or ROCm's), no GPU and no SDK.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const kernelFolder = dirname(fileURLToPath(import.meta.url));
+const outputFolder = join(kernelFolder, '..', 'prebuilds', 'kernels');
+
+const candidates = [
+  process.env.MONOKERNEL_CLANG,
+  ...[22, 21, 20, 19].map((version) => `clang++-${version}`),
+  '/opt/rocm/llvm/bin/clang++',
+  'clang++',
+].filter(Boolean);
+
+const common = [
+  '-std=c++20',
+  '-O3',
+  '-ffp-contract=fast',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-vectorize',
+  '-fno-slp-vectorize',
+  '-fuse-cuid=none', // the same bytes from every checkout
+  '-Wall',
+  '-Wextra',
+  '-Wno-unused-function',
+  '-Wno-pass-failed',
+];
+
+const targets = [
+  {
+    file: 'monokernel.gfx942.co',
+    flags: [
+      ...['-x', 'hip', '--offload-arch=gfx942', '--offload-device-only', '-nogpuinc', '-nogpulib', '-nostdinc'],
+      ...['-mcode-object-version=5', '--no-gpu-bundle-output'],
+    ],
+  },
+  {
+    file: 'monokernel.sm_90.ptx',
+    flags: [
+      ...['-x', 'cuda', '--offload-arch=sm_90', '--offload-device-only', '-nocudainc', '-nocudalib', '-nostdinc'],
+      ...['--cuda-path=/nonexistent', '--cuda-feature=+ptx80', '-S'],
+    ],
+  },
+];
+
+/** The first clang of version 19 or newer, or undefined. */
+function findClang() {
+  for (const command of candidates) {
+    try {
+      const text = execFileSync(command, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      const version = Number(/clang version (\d+)/.exec(text)?.[1]);
+      if (version >= 19) {
+        return { command, version };
+      }
+    } catch {
+      // Not installed: try the next one.
+    }
+  }
+  return undefined;
+}
+
+/** Compiles `source` for every target into `folder`; returns the files. */
+export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), folder = outputFolder) {
+  const clang = findClang();
+  if (clang === undefined) {
+    throw new Error(
+      'No clang 19 or newer was found, so the GPU kernels are not built; the CPU engine works without them. ' +
+        'Install clang-19 and lld-19 (or ROCm), or name a clang++ in MONOKERNEL_CLANG.',
+    );
+  }
+  mkdirSync(folder, { recursive: true });
+  return targets.map(({ file, flags }) => {
+    const output = join(folder, file);
+    execFileSync(clang.command, [...flags, ...common, '-o', output, source], { stdio: 'inherit' });
+    console.log(`${output}: ${String(statSync(output).size)} bytes (clang ${String(clang.version)})`);
+    return output;
+  });
+}
+
+if (process.argv[1] !== undefined && existsSync(process.argv[1]) && fileURLToPath(import.meta.url) === process.argv[1]) {
+  try {
+    buildKernels();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

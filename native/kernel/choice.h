@@ -1,0 +1,134 @@
+#pragma once
+
+#include "matrix_vector.h"
+
+// Choosing the next token. Every workgroup reduces its rows of the head to a summary; every workgroup then reads all
+// summaries and comes to the same choice, so that no further hand-off is needed.
+
+namespace monokernel::kernel {
+
+struct Choice {
+    float best;  ///< the logit, tempered and with its noise, that wins
+    u32 token;
+    float logit; ///< of that token
+    float top;   ///< largest logit
+    float sum;   ///< sum of exp(logit - top)
+    u32 cancel;
+};
+
+constexpr float log2e = 1.44269504f, ln2 = 0.69314718f, lowest = -3.0e38f;
+
+DEV Choice noChoice() { return {lowest, ~0u, lowest, lowest, 0.0f, 0}; }
+
+DEV bool better(float best, u32 token, const Choice &than) {
+    return best > than.best || (best == than.best && token < than.token);
+}
+
+DEV Choice merged(const Choice &a, const Choice &b) {
+    const bool second = better(b.best, b.token, a);
+    const float top = larger(a.top, b.top);
+    const float sum = a.sum * exponential2((a.top - top) * log2e) + b.sum * exponential2((b.top - top) * log2e);
+    return {second ? b.best : a.best, second ? b.token : a.token, second ? b.logit : a.logit, top, sum, a.cancel | b.cancel};
+}
+
+/// Natural logarithm of x in (0, infinity), good to 1e-7 relative also near 1, where the hardware's is not: the noise of
+/// a likely token is -log(-log u) with u near 1.
+DEV float naturalLog(float x) {
+    const u32 bits = asBits(x);
+    i32 exponent = static_cast<i32>(bits >> 23) - 127;
+    float m = asFloat((bits & 0x7fffffu) | 0x3f800000u);
+    if (m > 1.41421356f) {
+        m *= 0.5f;
+        exponent++;
+    }
+    const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
+    const float series = 2.0f * s * (1.0f + z * (0.33333333f + z * (0.2f + z * (0.14285714f + z * 0.11111111f))));
+    return series + static_cast<float>(exponent) * ln2;
+}
+
+/// The same noise as exec/sampling.h's: SplitMix64's finaliser over (seed, position, token), as a Gumbel variate.
+DEV float gumbelNoise(u64 seed, u32 position, u32 token) {
+    u64 z = seed + 0x9e3779b97f4a7c15ull * ((static_cast<u64>(position) << 32) | token) + 0x9e3779b97f4a7c15ull;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    z ^= z >> 31;
+    const float u = (static_cast<float>(static_cast<u32>(z >> 41)) + 0.5f) * 1.1920928955078125e-7f;
+    return -naturalLog(-naturalLog(u));
+}
+
+/// Takes a logit into account; `position` is where the new token will stand.
+DEV void admitLogit(const Parameters &p, Choice &choice, u32 position, u32 token, float logit) {
+    const float value = p.sampler.temperature > 0.0f
+                            ? logit / p.sampler.temperature + gumbelNoise(p.sampler.seed, position, token)
+                            : logit;
+    if (better(value, token, choice)) {
+        choice.best = value;
+        choice.token = token;
+        choice.logit = logit;
+    }
+    const float top = larger(choice.top, logit);
+    choice.sum = choice.sum * exponential2((choice.top - top) * log2e) + exponential2((logit - top) * log2e);
+    choice.top = top;
+}
+
+/// The workgroup's choice from its threads', the same in all of them. Uses shared memory from `at`; ends with a barrier.
+DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
+#pragma unroll
+    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+        const Choice other{shuffleXor(choice.best, mask), shuffleXor(choice.token, mask), shuffleXor(choice.logit, mask),
+                           shuffleXor(choice.top, mask),  shuffleXor(choice.sum, mask),   shuffleXor(choice.cancel, mask)};
+        const bool upper = (w.lane & mask) != 0; // one order of the operands in both partners
+        choice = merged(upper ? other : choice, upper ? choice : other);
+    }
+    SHARED float *slot = shared(at + w.wave * 8);
+    if (w.lane == 0) {
+        slot[0] = choice.best;
+        slot[1] = asFloat(choice.token);
+        slot[2] = choice.logit;
+        slot[3] = choice.top;
+        slot[4] = choice.sum;
+        slot[5] = asFloat(choice.cancel);
+    }
+    barrier();
+    Choice all = noChoice();
+    for (u32 i = 0; i < workgroupWaves; i++) {
+        SHARED const float *from = shared(at + i * 8);
+        all = merged(all, Choice{from[0], asBits(from[1]), from[2], from[3], from[4], asBits(from[5])});
+    }
+    barrier();
+    return all;
+}
+
+DEV u64 summaryWordsOf(const Parameters &p, const Worker &w, u32 group) {
+    return p.summaries + (static_cast<u64>(w.tag & 1) * p.workgroups + group) * (summaryWords * 8);
+}
+
+/// Publishes the workgroup's summary of the step. Everything it did in this step comes before.
+DEV void publishSummary(const Parameters &p, const Worker &w, const Choice &choice) {
+    if (threadIndex() == 0) {
+        const u64 to = summaryWordsOf(p, w, w.group);
+        publish(to, summaryBest, choice.best, w.tag);
+        publish(to, summaryToken, asFloat(choice.token), w.tag);
+        publish(to, summaryLogit, choice.logit, w.tag);
+        publish(to, summaryMax, choice.top, w.tag);
+        publish(to, summarySum, choice.sum, w.tag);
+        publish(to, summaryCancel, asFloat(choice.cancel), w.tag);
+    }
+}
+
+/// Waits for all workgroups' summaries and merges them, alike in every thread of the grid.
+DEV Choice collectSummaries(const Parameters &p, Worker &w) {
+    Choice choice = noChoice();
+    for (u32 base = w.wave * waveLanes; base < p.workgroups; base += workgroupThreads) {
+        const u32 group = minimum(base + w.lane, p.workgroups - 1);
+        GLOBAL const u64 *from = global<const u64>(summaryWordsOf(p, w, group));
+        float a[summaryWords / 2], b[summaryWords / 2];
+        collect(p, w, waitSummary, 0, a, b, [&](u32 i) { return from + 2 * i; });
+        if (base + w.lane < p.workgroups) {
+            choice = merged(choice, Choice{a[0], asBits(b[0]), a[1], b[1], a[2], asBits(b[2])});
+        }
+    }
+    return workgroupChoice(w, p.scratchOffset, choice);
+}
+
+} // namespace monokernel::kernel

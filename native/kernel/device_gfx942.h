@@ -1,0 +1,125 @@
+#pragma once
+
+// AMD CDNA3 (MI300X). Reads of what other workgroups write in this launch carry sc1 (device scope): the L2 caches of the
+// eight dies are not coherent for plain accesses.
+
+#define DEV __attribute__((device, always_inline)) static inline
+#define DEV_MEMBER __attribute__((device, always_inline)) inline
+#define GLOBAL __attribute__((address_space(1)))
+#define SHARED __attribute__((address_space(3)))
+#define KERNEL_ENTRY                                                                                                   \
+    extern "C" __attribute__((global, amdgpu_flat_work_group_size(256, 256), amdgpu_waves_per_eu(1, 2)))
+#define KERNEL_MARK(name) asm volatile("mk_" name "_%=:" :::)
+
+extern __attribute__((shared, aligned(16))) float monokernelShared[];
+
+namespace monokernel::kernel {
+
+constexpr u32 waveLanes = 64;
+constexpr u32 workgroupThreads = 256;
+constexpr u32 tileVectors = 8;
+
+DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
+
+DEV u32 threadIndex() { return __builtin_amdgcn_workitem_id_x(); }
+DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
+DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
+DEV u32 waveIndex() { return uniform(threadIndex() >> 6); }
+DEV u32 workgroupIndex() { return __builtin_amdgcn_workgroup_id_x(); }
+/// HW_REG_XCC_ID[3:0]
+DEV u32 xccIndex() { return __builtin_amdgcn_s_getreg((3 << 11) | 20); }
+
+DEV bool any(bool condition) { return __builtin_amdgcn_ballot_w64(condition) != 0; }
+DEV u32 shuffleXor(u32 value, u32 mask) {
+    return static_cast<u32>(__builtin_amdgcn_ds_bpermute(static_cast<i32>((laneIndex() ^ mask) << 2), static_cast<i32>(value)));
+}
+DEV void waveSync() {
+    __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "wavefront");
+    __builtin_amdgcn_wave_barrier();
+}
+DEV void barrier() {
+    __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
+    __builtin_amdgcn_s_barrier();
+    __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
+}
+DEV void nap() { __builtin_amdgcn_s_sleep(1); }
+
+DEV u32x4 streamLoad(GLOBAL const void *from) { return __builtin_nontemporal_load((GLOBAL const u32x4 *)from); }
+
+DEV u64 pollWord(GLOBAL const u64 *from) {
+    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+DEV u32 pollWord(GLOBAL const u32 *from) {
+    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+DEV WordPair pollPair(GLOBAL const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }
+DEV void publishWord(GLOBAL u64 *to, u64 word) {
+    __hip_atomic_store(to, word, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+
+/// KV cache: written by one workgroup, read by others in later steps.
+DEV f32x4 cacheLoad(GLOBAL const float *from) {
+    const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
+    return f32x4{__builtin_bit_cast(float, static_cast<u32>(low)), __builtin_bit_cast(float, static_cast<u32>(low >> 32)),
+                 __builtin_bit_cast(float, static_cast<u32>(high)), __builtin_bit_cast(float, static_cast<u32>(high >> 32))};
+}
+DEV void cacheStore(GLOBAL float *to, float value) {
+    __hip_atomic_store((GLOBAL u32 *)to, __builtin_bit_cast(u32, value), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+/// This thread's earlier device-scope stores are at the coherence point before any later one.
+DEV void release() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
+
+DEV u32 takeTicket(GLOBAL u32 *counter) {
+    return __hip_atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+DEV void setIfZero(GLOBAL u64 *to, u64 word) {
+    u64 expected = 0;
+    __hip_atomic_compare_exchange_strong(to, &expected, word, __ATOMIC_RELAXED, __ATOMIC_RELAXED,
+                                         __HIP_MEMORY_SCOPE_AGENT);
+}
+DEV void systemStore(GLOBAL u64 *to, u64 word) {
+    __hip_atomic_store(to, word, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+DEV void systemStore(GLOBAL u32 *to, u32 word) {
+    __hip_atomic_store(to, word, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+DEV void systemRelease() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
+DEV u32 systemLoad(GLOBAL const u32 *from) {
+    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+
+DEV void addShared(SHARED u32 *to, u32 value) {
+    __hip_atomic_fetch_add(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);
+}
+DEV void addShared(SHARED u64 *to, u64 value) {
+    __hip_atomic_fetch_add(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);
+}
+
+DEV float inverseSquareRoot(float x) { return __builtin_amdgcn_rsqf(x); }
+DEV float exponential2(float x) { return __builtin_amdgcn_exp2f(x); }
+DEV float logarithm2(float x) { return __builtin_amdgcn_logf(x); }
+
+/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
+/// wait for the next phase's input.
+struct TileStage {
+    u32x4 vectors[tileVectors];
+
+    DEV_MEMBER void begin(const Parameters &) {}
+    DEV_MEMBER u32 depth(const Parameters &) const { return 1; }
+    DEV_MEMBER void fill(u64 address) {
+        GLOBAL const u32x4 *from = (GLOBAL const u32x4 *)address + laneIndex();
+#pragma unroll
+        for (u32 i = 0; i < tileVectors; i++) {
+            vectors[i] = streamLoad(from + i * waveLanes);
+        }
+    }
+    DEV_MEMBER void take(u32x4 (&out)[tileVectors]) {
+#pragma unroll
+        for (u32 i = 0; i < tileVectors; i++) {
+            out[i] = vectors[i];
+        }
+    }
+    DEV_MEMBER void end(const Parameters &) {}
+};
+
+} // namespace monokernel::kernel

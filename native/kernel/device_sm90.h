@@ -1,0 +1,184 @@
+#pragma once
+
+// NVIDIA Hopper (H100, H200). One coherent L2 for the device: relaxed device-scope accesses meet there, past the L1s.
+
+#define DEV __attribute__((device, always_inline)) static inline
+#define DEV_MEMBER __attribute__((device, always_inline)) inline
+#define GLOBAL __attribute__((address_space(1)))
+#define SHARED __attribute__((address_space(3)))
+#define KERNEL_ENTRY extern "C" __attribute__((global, launch_bounds(256, 1)))
+#define KERNEL_MARK(name) asm volatile("// mk_" name :::)
+
+extern __attribute__((shared, aligned(16))) float monokernelShared[];
+
+namespace monokernel::kernel {
+
+constexpr u32 waveLanes = 32;
+constexpr u32 workgroupThreads = 256;
+constexpr u32 tileVectors = 4;
+
+DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
+
+DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
+DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
+DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
+DEV u32 waveIndex() { return uniform(threadIndex() >> 5); }
+DEV u32 workgroupIndex() { return __nvvm_read_ptx_sreg_ctaid_x(); }
+DEV u32 xccIndex() { return 0; }
+
+DEV bool any(bool condition) { return __nvvm_vote_any_sync(~0u, condition); }
+DEV u32 shuffleXor(u32 value, u32 mask) { return __nvvm_shfl_sync_bfly_i32(~0u, value, mask, 31); }
+DEV void waveSync() { __nvvm_bar_warp_sync(~0u); }
+DEV void barrier() { __syncthreads(); }
+DEV void nap() { asm volatile("nanosleep.u32 20;"); }
+
+DEV u32x4 streamLoad(GLOBAL const void *from) {
+    u32 a, b, c, d;
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3},[%4];"
+                 : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                 : "l"(from));
+    return u32x4{a, b, c, d};
+}
+
+DEV u64 pollWord(GLOBAL const u64 *from) {
+    u64 word;
+    asm volatile("ld.relaxed.gpu.global.u64 %0,[%1];" : "=l"(word) : "l"(from) : "memory");
+    return word;
+}
+DEV u32 pollWord(GLOBAL const u32 *from) {
+    u32 word;
+    asm volatile("ld.relaxed.gpu.global.u32 %0,[%1];" : "=r"(word) : "l"(from) : "memory");
+    return word;
+}
+DEV WordPair pollPair(GLOBAL const u64 *from) {
+    WordPair pair;
+    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0,%1},[%2];" : "=l"(pair.first), "=l"(pair.second) : "l"(from) : "memory");
+    return pair;
+}
+DEV void publishWord(GLOBAL u64 *to, u64 word) {
+    asm volatile("st.relaxed.gpu.global.u64 [%0],%1;" ::"l"(to), "l"(word) : "memory");
+}
+
+/// KV cache: written by one workgroup, read by others in later steps.
+DEV f32x4 cacheLoad(GLOBAL const float *from) {
+    float a, b, c, d;
+    asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];"
+                 : "=f"(a), "=f"(b), "=f"(c), "=f"(d)
+                 : "l"(from)
+                 : "memory");
+    return f32x4{a, b, c, d};
+}
+DEV void cacheStore(GLOBAL float *to, float value) {
+    asm volatile("st.relaxed.gpu.global.f32 [%0],%1;" ::"l"(to), "f"(value) : "memory");
+}
+/// This thread's earlier device-scope stores are visible before any later one.
+DEV void release() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
+
+DEV u32 takeTicket(GLOBAL u32 *counter) {
+    u32 before;
+    asm volatile("atom.relaxed.gpu.global.add.u32 %0,[%1],1;" : "=r"(before) : "l"(counter) : "memory");
+    return before;
+}
+DEV void setIfZero(GLOBAL u64 *to, u64 word) {
+    u64 before;
+    asm volatile("atom.relaxed.gpu.global.cas.b64 %0,[%1],0,%2;" : "=l"(before) : "l"(to), "l"(word) : "memory");
+}
+DEV void systemStore(GLOBAL u64 *to, u64 word) {
+    asm volatile("st.relaxed.sys.global.u64 [%0],%1;" ::"l"(to), "l"(word) : "memory");
+}
+DEV void systemStore(GLOBAL u32 *to, u32 word) {
+    asm volatile("st.relaxed.sys.global.u32 [%0],%1;" ::"l"(to), "r"(word) : "memory");
+}
+DEV void systemRelease() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
+DEV u32 systemLoad(GLOBAL const u32 *from) {
+    u32 word;
+    asm volatile("ld.relaxed.sys.global.u32 %0,[%1];" : "=r"(word) : "l"(from) : "memory");
+    return word;
+}
+
+DEV u32 sharedAddress(SHARED const void *at) { return static_cast<u32>((u64)at); }
+DEV void addShared(SHARED u32 *to, u32 value) {
+    asm volatile("red.relaxed.cta.shared.add.u32 [%0],%1;" ::"r"(sharedAddress(to)), "r"(value) : "memory");
+}
+DEV void addShared(SHARED u64 *to, u64 value) {
+    asm volatile("red.relaxed.cta.shared.add.u64 [%0],%1;" ::"r"(sharedAddress(to)), "l"(value) : "memory");
+}
+
+DEV float inverseSquareRoot(float x) { return __nvvm_rsqrt_approx_f(x); }
+DEV float exponential2(float x) { return __nvvm_ex2_approx_f(x); }
+DEV float logarithm2(float x) { return __nvvm_lg2_approx_f(x); }
+
+/// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases stream
+/// in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
+struct TileStage {
+    u32 ring, barriers;      ///< this wave's part, shared-memory byte addresses
+    u32 slots, slot, phase;  ///< the slot to take next, and the mbarrier phase it is in
+    u32 fillSlot;
+
+    DEV_MEMBER u32 depth(const Parameters &p) const { return p.ringSlots; }
+    DEV_MEMBER void begin(const Parameters &p) {
+        slots = p.ringSlots;
+        const u32 base = sharedAddress(shared(p.ringOffset));
+        constexpr u32 waves = workgroupThreads / waveLanes, bytes = tileVectors * waveLanes * 16;
+        ring = base + waveIndex() * slots * bytes;
+        barriers = base + waves * slots * bytes + waveIndex() * slots * 8;
+        slot = phase = fillSlot = 0;
+        if (laneIndex() == 0) {
+            for (u32 i = 0; i < slots; i++) {
+                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(barriers + i * 8) : "memory");
+            }
+            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        }
+        waveSync();
+    }
+    DEV_MEMBER void fill(u64 address) {
+        if (laneIndex() == 0) {
+            constexpr u32 bytes = tileVectors * waveLanes * 16;
+            const u32 done = barriers + fillSlot * 8;
+            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "n"(bytes) : "memory");
+            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0],[%1],%2,[%3];" ::"r"(
+                             ring + fillSlot * bytes),
+                         "l"(address), "n"(bytes), "r"(done)
+                         : "memory");
+        }
+        fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
+    }
+    DEV_MEMBER void await() {
+        asm volatile("{\n\t.reg .pred arrived;\n"
+                     "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::"r"(
+                         barriers + slot * 8),
+                     "r"(phase)
+                     : "memory");
+    }
+    DEV_MEMBER void advance() {
+        slot++;
+        if (slot == slots) {
+            slot = 0;
+            phase ^= 1;
+        }
+    }
+    DEV_MEMBER void take(u32x4 (&out)[tileVectors]) {
+        await();
+        const u32 at = ring + slot * (tileVectors * waveLanes * 16) + laneIndex() * 16;
+#pragma unroll
+        for (u32 i = 0; i < tileVectors; i++) {
+            u32 a, b, c, d;
+            asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
+                         : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                         : "r"(at + i * waveLanes * 16)
+                         : "memory");
+            out[i] = u32x4{a, b, c, d};
+        }
+        advance();
+        waveSync();
+    }
+    /// Copies in flight must land before the workgroup leaves.
+    DEV_MEMBER void end(const Parameters &) {
+        for (u32 i = 0; i < slots; i++) {
+            await();
+            advance();
+        }
+    }
+};
+
+} // namespace monokernel::kernel

@@ -1,0 +1,125 @@
+#pragma once
+
+#include "stage.h"
+#include "weight_stream.h"
+
+// The matrix-vector product of a decode step. Every wave multiplies its slice of all the workgroup's rows with the input
+// it staged itself; one barrier later the threads add the waves' parts, a row each.
+
+namespace monokernel::kernel {
+
+constexpr u32 blockRows = 256; ///< rows between two barriers at most: one a thread
+
+DEV float dotChunk(u32x4 weights, f32x4 low, f32x4 high, float sum) {
+    const u32 w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
+    sum = __builtin_fmaf(bf16Low(w0), low[0], sum);
+    sum = __builtin_fmaf(bf16High(w0), low[1], sum);
+    sum = __builtin_fmaf(bf16Low(w1), low[2], sum);
+    sum = __builtin_fmaf(bf16High(w1), low[3], sum);
+    sum = __builtin_fmaf(bf16Low(w2), high[0], sum);
+    sum = __builtin_fmaf(bf16High(w2), high[1], sum);
+    sum = __builtin_fmaf(bf16Low(w3), high[2], sum);
+    return __builtin_fmaf(bf16High(w3), high[3], sum);
+}
+
+/// The wave's part of one block of rows, into the block's partial sums [wave][row].
+template <u32 tileStepsLog2>
+DEV void multiplyBlock(const Parameters &p, const Worker &w, const PackedMatrix &m, WeightStream &stream, u32 groups, u32 partials) {
+    constexpr u32 tileSteps = 1 << tileStepsLog2, tileRows = tileVectors >> tileStepsLog2;
+    const u32 rowLanes = 1 << m.rowLanesLog2;
+    const u32 rowsOfVector = waveLanes >> m.rowLanesLog2;
+    const u32 chunk = w.wave * (m.steps << m.rowLanesLog2) + (w.lane & (rowLanes - 1));
+    for (u32 group = 0; group < groups; group++) {
+        float sums[tileRows] = {};
+        KERNEL_MARK("weights_begin");
+        for (u32 step = 0; step < m.steps; step += tileSteps) {
+            u32x4 tile[tileVectors];
+            stream.take(p, w, tile);
+#pragma unroll
+            for (u32 s = 0; s < tileSteps; s++) {
+                const u32 at = (chunk + ((step + s) << m.rowLanesLog2)) * 4;
+                const f32x4 low = *(SHARED const f32x4 *)shared(at);
+                const f32x4 high = *(SHARED const f32x4 *)shared(p.stageFloats + at);
+#pragma unroll
+                for (u32 r = 0; r < tileRows; r++) {
+                    sums[r] = dotChunk(tile[s * tileRows + r], low, high, sums[r]);
+                }
+            }
+        }
+        KERNEL_MARK("weights_end");
+#pragma unroll
+        for (u32 r = 0; r < tileRows; r++) {
+            const float sum = groupSum(sums[r], m.rowLanesLog2);
+            if ((w.lane & (rowLanes - 1)) == 0) {
+                *shared(partials + w.wave * blockRows + (group * tileRows + r) * rowsOfVector + (w.lane >> m.rowLanesLog2)) = sum;
+            }
+        }
+    }
+}
+
+DEV float rowSum(u32 partials, u32 row) {
+    float sum = 0.0f;
+#pragma unroll
+    for (u32 i = 0; i < workgroupWaves; i++) {
+        sum += *shared(partials + i * blockRows + row);
+    }
+    return sum;
+}
+
+/// Multiplies the workgroup's rows with the staged input. finish(first row, rows, partials) is called by every thread
+/// after each block's barrier, with the rows counted from the workgroup's first.
+template <class Finish>
+DEV void multiply(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, Finish finish) {
+    const u32 rowsOfGroup = (tileVectors >> m.tileStepsLog2) * (waveLanes >> m.rowLanesLog2);
+    for (u32 group = 0; group < m.groups; group += m.blockGroups) {
+        const u32 groups = minimum(m.blockGroups, m.groups - group);
+        const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * blockRows);
+        switch (m.tileStepsLog2) {
+        case 0: multiplyBlock<0>(p, w, m, stream, groups, partials); break;
+        case 1: multiplyBlock<1>(p, w, m, stream, groups, partials); break;
+        case 2: multiplyBlock<2>(p, w, m, stream, groups, partials); break;
+        default: multiplyBlock<tileVectors == 8 ? 3 : 2>(p, w, m, stream, groups, partials); break;
+        }
+        barrier();
+        finish(group * rowsOfGroup, groups * rowsOfGroup, partials);
+        w.block++;
+    }
+    w.phase++;
+}
+
+/// Rows of this member that exist, from its first.
+DEV u32 memberRowCount(const PackedMatrix &m, u32 rows, u32 member) {
+    const u32 first = member * m.memberRows;
+    return first >= rows ? 0 : minimum(m.memberRows, rows - first);
+}
+
+/// Publishes the rows, times 1/rms when the input was normed, at `words` [laneRows].
+DEV void multiplyAndPublish(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, bool normed, u64 words) {
+    const u32 first = w.member * m.memberRows, count = memberRowCount(m, m.laneRows, w.member);
+    const u32 phase = w.phase;
+    multiply(p, w, m, stream, [&](u32 row, u32 rows, u32 partials) {
+        const u32 at = row + threadIndex();
+        if (threadIndex() < rows && at < count) {
+            const float scale = normed ? normScale(p, phase) : 1.0f;
+            publish(words, first + at, scale * rowSum(partials, threadIndex()), w.tag);
+        }
+    });
+}
+
+/// Gate and up rows alternate; publishes silu(gate) * up at `words` [laneRows / 2].
+DEV void multiplyAndActivate(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, u64 words) {
+    const u32 first = w.member * m.memberRows, count = memberRowCount(m, m.laneRows, w.member);
+    const u32 phase = w.phase;
+    multiply(p, w, m, stream, [&](u32 row, u32 rows, u32 partials) {
+        const u32 at = row + 2 * threadIndex();
+        if (2 * threadIndex() < rows && at < count) {
+            const float scale = normScale(p, phase);
+            const float gate = scale * rowSum(partials, 2 * threadIndex());
+            const float up = scale * rowSum(partials, 2 * threadIndex() + 1);
+            const float value = gate / (1.0f + exponential2(-1.44269504f * gate)) * up;
+            publish(words, (first + at) >> 1, value, w.tag);
+        }
+    });
+}
+
+} // namespace monokernel::kernel

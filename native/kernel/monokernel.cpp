@@ -1,0 +1,149 @@
+// The monokernel: a whole request - prefill, decode, head, sampling, stop check - in one launch.
+
+#include "decode_step.h"
+
+namespace monokernel::kernel {
+
+/// Roles come from a ticket, counted on each die of the device where it has several: neighbours in role are neighbours
+/// in silicon. False if the workgroups are not spread evenly over the dies.
+DEV bool takeRole(const Parameters &p, Worker &w) {
+    SHARED u32 *box = (SHARED u32 *)shared(p.sumsOffset);
+    const u32 xcc = p.xccs > 1 ? xccIndex() : 0, share = p.workgroups / p.xccs;
+    if (threadIndex() == 0) {
+        *box = takeTicket(global<u32>(p.tickets) + xcc * 32) - p.launch * share;
+    }
+    barrier();
+    const u32 ticket = uniform(*box);
+    barrier();
+    w.group = xcc * share + ticket;
+    const bool alone = p.workgroups >= p.lanes; // each workgroup serves one lane
+    w.member = alone ? w.group % p.members : 0;
+    w.firstLane = alone ? w.group / p.members : w.group;
+    w.laneStep = alone ? p.lanes : p.workgroups;
+    w.wave = waveIndex();
+    w.lane = laneIndex();
+    w.tag = p.tagBase;
+    w.block = w.phase = 0;
+    w.failed = false;
+    return ticket < share && xcc < p.xccs;
+}
+
+/// True in all waves of the workgroup if a wait has failed in one of them.
+DEV bool anyFailed(const Parameters &p, const Worker &w) {
+    SHARED float *flags = shared(p.sumsOffset);
+    barrier();
+    if (w.lane == 0) {
+        flags[w.wave] = w.failed ? 1.0f : 0.0f;
+    }
+    barrier();
+    float failed = 0.0f;
+    for (u32 i = 0; i < workgroupWaves; i++) {
+        failed += flags[i];
+    }
+    barrier();
+    return any(failed != 0.0f);
+}
+
+DEV bool isStopToken(const Parameters &p, u32 token) {
+    for (u32 i = 0; i < p.stopCount; i++) {
+        if (global<const u32>(p.stopTokens)[i] == token) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct Progress {
+    u32 generated, stop;
+};
+
+/// What the whole grid does with the step's choice: gives the token to the host or ends the request.
+DEV void decide(const Parameters &p, const Worker &w, const Choice &choice, Progress &progress) {
+    const float logProbability = choice.logit - choice.top - naturalLog(choice.sum);
+    const u32 token = uniform(choice.token);
+    if (any(logProbability < p.sampler.minLogProbability)) {
+        progress.stop = stopMinProbability;
+        return;
+    }
+    if (isStopToken(p, token)) {
+        progress.stop = stopToken;
+        return;
+    }
+    if (w.group == 0 && threadIndex() == 0) {
+        GLOBAL u64 *entry = global<u64>(p.ring) + 2 * progress.generated;
+        systemStore(entry, taggedWord(token, p.tagBase));
+        systemStore(entry + 1, taggedWord(logProbability, p.tagBase));
+    }
+    progress.generated++;
+    if (progress.generated >= p.maxTokens) {
+        progress.stop = stopMaxTokens;
+    }
+}
+
+DEV void writeResult(const Parameters &p, const Worker &w, const Progress &progress, u32 position) {
+    if (w.group != 0 || threadIndex() != 0) {
+        return;
+    }
+    GLOBAL u32 *result = global<u32>(p.result);
+    const u32 prompt = minimum(position, p.promptLength);
+    systemStore(result, progress.stop);
+    systemStore(result + 1, progress.generated);
+    systemStore(result + 2, position);
+    systemStore(result + 3, prompt - p.firstPosition);
+    systemRelease();
+    systemStore(result + 6, p.tagBase);
+}
+
+DEV void runRequest(const Parameters &p, Worker &w) {
+    WeightStream stream;
+    stream.begin(p, w, p.firstPosition);
+    Progress progress{0, stopRunning};
+    u32 position = p.firstPosition;
+    u32 token = uniform(global<const u32>(p.tokens)[position]);
+    while (progress.stop == stopRunning) {
+        const bool last = position + 1 >= p.promptLength;
+        const u32 row = p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
+        Choice choice = noChoice();
+        const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
+        for (u32 layer = 0; layer < p.layers; layer++) {
+            runLayer(p, w, stream, layer, token, position);
+        }
+        if (last || row != ~0u) {
+            KERNEL_MARK("head");
+            choice = headPhase(p, w, stream, position, row);
+        }
+        choice.cancel = cancel != 0 ? 1 : 0;
+        release(); // the cache, before the summary that lets others go on to read it
+        barrier();
+        publishSummary(p, w, choice);
+        choice = collectSummaries(p, w);
+        position++;
+        w.tag++;
+        if (anyFailed(p, w)) {
+            progress.stop = stopFailed;
+        } else if (uniform(choice.cancel) != 0) {
+            progress.stop = stopCancelled;
+        } else if (!last) {
+            token = uniform(global<const u32>(p.tokens)[position]);
+        } else if (p.wanted != 0) {
+            progress.stop = stopLogitsDone;
+        } else {
+            decide(p, w, choice, progress);
+            token = uniform(choice.token);
+        }
+    }
+    stream.end(p);
+    writeResult(p, w, progress, position);
+}
+
+/// The only entry point; its symbol is "monokernel".
+KERNEL_ENTRY void monokernel(const Parameters p) {
+    Worker w;
+    if (takeRole(p, w)) {
+        runRequest(p, w);
+    } else if (threadIndex() == 0) {
+        setIfZero(global<u64>(p.abort), 1ull << 63 | static_cast<u64>(waitPlacement) << 48 | w.group);
+    }
+}
+
+} // namespace monokernel::kernel

@@ -1,0 +1,87 @@
+#pragma once
+
+#include "worker.h"
+
+namespace monokernel::kernel {
+
+/// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
+/// are wanted.
+DEV bool runsHead(const Parameters &p, u32 position) {
+    if (position + 1 >= p.promptLength) {
+        return true;
+    }
+    return p.wanted != 0 && uniform(global<const u32>(p.wanted)[position]) != ~0u;
+}
+
+/// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
+/// activations, so it runs ahead of every wait.
+struct WeightStream {
+    TileStage stage;
+    u64 next;      ///< address of the next tile to fetch
+    u32 left;      ///< tiles left in the matrix part being fetched
+    u32 matrix;    ///< what is being fetched
+    u32 layer, lane, position;
+
+    DEV_MEMBER void begin(const Parameters &p, const Worker &w, u32 firstPosition) {
+        stage.begin(p);
+        position = firstPosition;
+        layer = 0;
+        lane = w.firstLane;
+        matrix = matrixQkv;
+        enter(p, w);
+        const u32 depth = stage.depth(p);
+        for (u32 i = 0; i < depth; i++) {
+            fetch(p, w);
+        }
+    }
+
+    DEV_MEMBER void take(const Parameters &p, const Worker &w, u32x4 (&tile)[tileVectors]) {
+        stage.take(tile);
+        fetch(p, w);
+    }
+
+    DEV_MEMBER void end(const Parameters &p) { stage.end(p); }
+
+  private:
+    DEV_MEMBER void fetch(const Parameters &p, const Worker &w) {
+        stage.fill(next);
+        next += workgroupWaves * tileBytes;
+        if (--left == 0) {
+            advance(p, w);
+        }
+    }
+
+    /// Whether all workgroups share the head's rows, whatever their lane.
+    DEV_MEMBER static bool sharedHead(const Parameters &p) { return p.headInput != headOwnLane; }
+
+    DEV_MEMBER void enter(const Parameters &p, const Worker &w) {
+        const PackedMatrix &m = p.matrices[matrix];
+        const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
+        left = m.groups * (m.steps >> m.tileStepsLog2);
+        next = m.tiles + layer * m.layerBytes +
+               (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
+    }
+
+    DEV_MEMBER void advance(const Parameters &p, const Worker &w) {
+        lane += w.laneStep;
+        if (lane >= p.lanes || (matrix == matrixHead && sharedHead(p))) {
+            lane = w.firstLane;
+            if (matrix < matrixDown) {
+                matrix++;
+            } else if (matrix == matrixDown && layer + 1 < p.layers) {
+                matrix = matrixQkv;
+                layer++;
+            } else if (matrix == matrixDown && runsHead(p, position)) {
+                matrix = matrixHead;
+                layer = 0;
+            } else {
+                matrix = matrixQkv;
+                layer = 0;
+                position++;
+            }
+        }
+        enter(p, w);
+    }
+};
+
+} // namespace monokernel::kernel

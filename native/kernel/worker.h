@@ -1,0 +1,111 @@
+#pragma once
+
+#include "device.h"
+
+namespace monokernel::kernel {
+
+/// One workgroup at work on one step: its role, the step's tag, and whether a wait has failed. The same in all its lanes
+/// except `failed`, which is per wave until the end of the step.
+struct Worker {
+    u32 group;       ///< role in the grid, 0 .. workgroups-1
+    u32 member;      ///< among the workgroups that share a lane
+    u32 firstLane, laneStep;
+    u32 wave, lane;  ///< wave of the workgroup, hardware lane of the wave
+    u32 tag;
+    u32 block;       ///< counts row blocks: which of the two partial buffers is in use
+    u32 phase;       ///< counts matrix phases: which of the two norm sums is in use
+    bool failed;
+};
+
+DEV u64 taggedWord(float value, u32 tag) { return static_cast<u64>(tag) << 32 | asBits(value); }
+DEV u64 taggedWord(u32 value, u32 tag) { return static_cast<u64>(tag) << 32 | value; }
+
+DEV void publish(u64 words, u32 index, float value, u32 tag) {
+    publishWord(global<u64>(words) + index, taggedWord(value, tag));
+}
+
+/// Called now and then by a wait: leaves when another wait has failed or this one has lasted too long. Whole-wave.
+DEV bool waitExpired(const Parameters &p, u32 group, u32 edge, u32 layer, u32 spins) {
+    GLOBAL u64 *abort = global<u64>(p.abort);
+    if (any(pollWord(abort) != 0)) {
+        return true;
+    }
+    if (spins < p.spinLimit) {
+        return false;
+    }
+    if (laneIndex() == 0) {
+        setIfZero(abort, 1ull << 63 | static_cast<u64>(edge) << 48 | static_cast<u64>(layer) << 32 | group);
+    }
+    return true;
+}
+
+/// True while the wait should go on.
+DEV bool waitOn(const Parameters &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
+    if (w.failed) {
+        return false;
+    }
+    spins++;
+    if ((spins & 63) == 0 && waitExpired(p, w.group, edge, layer, spins)) {
+        w.failed = true;
+        return false;
+    }
+    nap();
+    return true;
+}
+
+DEV bool late(WordPair pair, u32 tag) {
+    return static_cast<u32>(pair.first >> 32) != tag || static_cast<u32>(pair.second >> 32) != tag;
+}
+
+/// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one for
+/// a lane without work). Spins on the last pair alone, so that waiting costs little bandwidth. Whole-wave.
+template <u32 N, class From>
+DEV void collect(const Parameters &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
+    u32 spins = 0;
+    WordPair pairs[N];
+    for (;;) {
+        while (any(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
+        }
+        bool missing = false;
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            pairs[i] = pollPair(from(i));
+        }
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            missing |= late(pairs[i], w.tag);
+        }
+        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+            break;
+        }
+    }
+#pragma unroll
+    for (u32 i = 0; i < N; i++) {
+        first[i] = asFloat(static_cast<u32>(pairs[i].first));
+        second[i] = asFloat(static_cast<u32>(pairs[i].second));
+    }
+}
+
+/// The same for single words.
+template <u32 N, class From>
+DEV void collectWords(const Parameters &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
+    u32 spins = 0;
+    for (;;) {
+        bool missing = false;
+        u64 words[N];
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            words[i] = pollWord(from(i));
+        }
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            missing |= static_cast<u32>(words[i] >> 32) != w.tag;
+            values[i] = static_cast<u32>(words[i]);
+        }
+        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+            return;
+        }
+    }
+}
+
+} // namespace monokernel::kernel
