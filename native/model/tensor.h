@@ -11,7 +11,7 @@ enum class DataType : uint8_t { f32, f16, bf16 };
 
 constexpr size_t dataTypeSize(DataType type) { return type == DataType::f32 ? 4 : 2; }
 
-/// A tensor inside a mapped file: row-major, little-endian, not owned.
+/// A tensor inside a mapped file: row-major, little-endian, aligned to its element size, not owned.
 struct TensorView {
     DataType type = DataType::f32;
     std::vector<uint64_t> shape;

@@ -93,6 +93,15 @@ TEST(yarnRopeWithAttentionFactor) {
     CHECK(near(spec.ropeScale, 1.5));
 }
 
+/// With so small a base every pair turns often within the context, so none is slowed down.
+TEST(yarnRopeWithNothingToScale) {
+    ModelFolder folder = withRope(R"({"rope_type": "yarn", "factor": 4.0})");
+    folder.config["rope_theta"] = "2.0";
+    ModelFolder plain = withRope(nullptr);
+    plain.config["rope_theta"] = "2.0";
+    CHECK(read(folder).ropeInverseFrequency == read(plain).ropeInverseFrequency);
+}
+
 TEST(ropeOfNewerFiles) {
     ModelFolder folder = withRope(nullptr);
     folder.config.erase("rope_theta");
@@ -230,6 +239,24 @@ TEST(unusedTensorsAreAllowed) {
     const draft::TemporaryFolder plain;
     draft::llama().write(plain.path());
     CHECK(Model::open(temporary.path()).weightBytes() == Model::open(plain.path()).weightBytes());
+}
+
+TEST(normPerLaneButOneAfterAggregation) {
+    ModelFolder folder = draft::laneformer();
+    folder.config["replicated_rmsn_scale"] = "false";
+    folder.config["pre_norm_lane_agg"] = "true";
+    for (draft::Tensor &tensor : folder.tensors) {
+        if (tensor.name.ends_with("_norm.weight")) {
+            tensor.name.replace(tensor.name.size() - 6, 6, "scale");
+            tensor.shape = {2, 32};
+            tensor.bytes += tensor.bytes;
+        }
+    }
+    const draft::TemporaryFolder temporary;
+    folder.write(temporary.path());
+    const Model model = Model::open(temporary.path());
+    CHECK((model.finalNorm().shape == std::vector<uint64_t>{32}));
+    CHECK((model.layers()[2].attentionNorm.shape == std::vector<uint64_t>{2, 32}));
 }
 
 TEST(tiedHeadIsTheEmbedding) {
