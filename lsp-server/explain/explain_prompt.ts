@@ -45,7 +45,7 @@ export function explainPrompt(
 /** As many of the first lines as fit, at least one; undefined if not even that does. */
 function longestFit(lines: readonly string[], fits: (lines: readonly string[]) => boolean): string[] | undefined {
   let few = 0;
-  let many = lines.length + 1;
+  let many = lines.length;
   if (fits(lines)) return [...lines];
   while (many - few > 1) {
     const middle = (few + many) >> 1;
