@@ -19,7 +19,8 @@ export interface NativeEngine extends Engine {
 }
 
 /**
- * Loads the model of `folder` through the addon; `onProgress` gets 0..1. The GPU kernels lie beside the addon.
+ * Loads the model of `folder` through the addon; `onProgress` gets 0..1. The GPU kernels serve every platform, so they lie
+ * in `kernels` beside the addon's platform folder.
  * Rejects with EngineError.
  */
 export async function loadEngine(
@@ -29,7 +30,7 @@ export async function loadEngine(
   onProgress: (fraction: number) => void = () => undefined,
 ): Promise<NativeEngine> {
   try {
-    const allOptions = { ...options, kernelFolder: path.dirname(addon) };
+    const allOptions = { ...options, kernelFolder: path.join(path.dirname(addon), '..', 'kernels') };
     return new AddonBackedEngine(await loadAddon(addon).Engine.load(folder, allOptions, onProgress));
   } catch (error) {
     throw toEngineError(error);
