@@ -9,7 +9,7 @@ KvCache::KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength)
       chunks_((contextLength + chunkPositions - 1) / chunkPositions), headDim_(spec.headDim),
       valueWidth_(static_cast<uint32_t>(roundUp(spec.headDim, blockRows))),
       chunkFloats_(size_t{chunkPositions} * (headDim_ + valueWidth_)),
-      memory_(size_t{slots} * layers_ * heads_ * chunks_ * chunkFloats_ * sizeof(float), PageMemory::Pages::ordinary) {}
+      memory_(size_t{slots} * layers_ * heads_ * chunks_ * chunkFloats_ * sizeof(float), PageMemory::Pages::huge) {}
 
 void KvCache::writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const float *key) {
     float *column = memory_.floats() + offset(slot, layer, head, position / chunkPositions) + position % chunkPositions;

@@ -9,7 +9,8 @@
 namespace monokernel::cpu {
 
 /// Keys and values of all slots in f32, in chunks of 64 positions that the attention kernel takes as panels: a chunk is
-/// keys [headDim, 64], then values [64, valueWidth]. Memory is taken when it is first written.
+/// keys [headDim, 64], then values [64, valueWidth]. A slot's chunks lie in the order of positions, all layers and heads
+/// of one together, so that huge pages are taken only as far as the slot is filled.
 class KvCache {
 public:
     /// Throws ModelError(memory).
@@ -30,7 +31,7 @@ public:
 private:
     /// In floats; `head` counts over all lanes.
     size_t offset(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return (((size_t{slot} * layers_ + layer) * heads_ + head) * chunks_ + chunk) * chunkFloats_;
+        return (((size_t{slot} * chunks_ + chunk) * layers_ + layer) * heads_ + head) * chunkFloats_;
     }
 
     uint32_t layers_, heads_, chunks_, headDim_, valueWidth_;

@@ -27,8 +27,8 @@ bool StepRunner::attention(uint32_t layer) {
         const bool byHead = kvHeads % members == 0;
         const Range heads = byHead ? evenShare(kvHeads, member, members) : Range{0, kvHeads};
         const Range tokens = byHead ? Range{0, tokens_} : evenShare(tokens_, member, members);
-        for (uint32_t head = heads.begin; head < heads.end && !tokens.empty(); head++) {
-            attendWhole(layer, firstHead + head, tokens);
+        if (!tokens.empty()) {
+            attendWhole(layer, {firstHead + heads.begin, firstHead + heads.end}, tokens);
         }
     }
     publish(phaseOf(layer, PhaseKind::attention));
@@ -66,15 +66,22 @@ void StepRunner::initializeState(float *state, uint32_t rows) const {
     }
 }
 
-void StepRunner::attendWhole(uint32_t layer, uint32_t kvHead, Range tokens) {
-    initializeState(state_.floats(), tokens.size() * queriesPerKey_);
+/// Chunk by chunk over all the heads, as they lie in memory, so that one token's pass reads the cache as one stream.
+void StepRunner::attendWhole(uint32_t layer, Range kvHeads, Range tokens) {
+    const size_t headState = size_t{tokens.size()} * queriesPerKey_ * attentionStateWidth(headWidth_);
+    initializeState(state_.floats(), kvHeads.size() * tokens.size() * queriesPerKey_);
     const Range chunks = chunksSeen(layer, tokens);
     for (uint32_t chunk = chunks.begin; chunk < chunks.end; chunk++) {
-        AttentionChunk part = chunkOf(layer, kvHead, chunk, tokens);
-        part.state = state_.floats();
-        r_.kernels.attendChunk(part);
+        for (uint32_t kvHead = kvHeads.begin; kvHead < kvHeads.end; kvHead++) {
+            AttentionChunk part = chunkOf(layer, kvHead, chunk, tokens);
+            part.state = state_.floats() + (kvHead - kvHeads.begin) * headState;
+            r_.kernels.attendChunk(part);
+        }
     }
-    finishRows(state_.floats(), kvHead, tokens, r_.activations.attention(kvHead / spec_.kvHeadsPerLane()));
+    for (uint32_t kvHead = kvHeads.begin; kvHead < kvHeads.end; kvHead++) {
+        finishRows(state_.floats() + (kvHead - kvHeads.begin) * headState, kvHead, tokens,
+                   r_.activations.attention(kvHead / spec_.kvHeadsPerLane()));
+    }
 }
 
 /// From the states of a key head's rows to the heads' places in the lane's attention rows.

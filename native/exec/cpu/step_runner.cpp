@@ -20,9 +20,16 @@ StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
       residual_(floats(size_t{group_.lanes.size()} * maxTokens_ * hiddenWidth_)),
       normalized_(floats(size_t{maxTokens_} * hiddenWidth_)),
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
-      state_(floats(size_t{maxTokens_} * queriesPerKey_ * attentionStateWidth(headWidth_))),
+      state_(floats(size_t{mostAttentionRows()} * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
       expandedPanel_(floats(size_t{panelRows} * expandedDepth)) {}
+
+/// Rows that this worker attends at most: some of the group's key heads with all tokens, or all with some.
+uint32_t StepRunner::mostAttentionRows() const {
+    const uint32_t members = group_.workers.size();
+    const uint32_t kvHeads = group_.lanes.size() * spec_.kvHeadsPerLane();
+    return kvHeads * ((maxTokens_ + members - 1) / members) * queriesPerKey_;
+}
 
 bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
     step_ = step;

@@ -77,11 +77,12 @@ private:
     void multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride, uint32_t tokens,
                   float *y, size_t yStride);
     void finishHead(uint32_t layer, uint32_t unit);
-    void attendWhole(uint32_t layer, uint32_t kvHead, Range tokens);
+    void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
     void attendSplit(uint32_t layer);
     void mergeSplit(uint32_t layer);
     void finishRows(const float *states, uint32_t kvHead, Range tokens, float *laneAttention);
     bool splitsKeys() const;
+    uint32_t mostAttentionRows() const;
     Range chunksSeen(uint32_t layer, Range tokens) const;
     AttentionChunk chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const;
     void initializeState(float *state, uint32_t rows) const;
@@ -105,7 +106,7 @@ private:
     PageMemory residual_;      ///< [lanes of the group, maxTokens, hiddenWidth]
     PageMemory normalized_;    ///< [maxTokens, hiddenWidth], one lane at a time; also the head's input
     PageMemory headRows_;      ///< [maxTokens, headWidth], or 64 rows of gate and up
-    PageMemory state_;         ///< attention states of one key head's rows
+    PageMemory state_;         ///< attention states of this worker's rows
     PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
     PageMemory expandedPanel_; ///< the kernel's scratch
 };

@@ -105,7 +105,8 @@ struct Kernels {
     /// out[headDim] = the finished head.
     void (*finishState)(const float *state, uint32_t valueWidth, uint32_t headDim, float *out);
 
-    /// Summary of `count` logits whose first token id is `firstToken`; the indices in it are token ids.
+    /// Summary of the first `count` of panelRows floats, the logits of the tokens from `firstToken` on; the indices in it
+    /// are token ids.
     LogitSummary (*summarize)(const float *logits, uint32_t count, uint32_t firstToken, const SamplingKey &key);
     /// exp of each element, the same arithmetic as everywhere else; `size` a multiple of 16.
     void (*exponential)(const float *x, float *out, uint32_t size);

@@ -1,6 +1,11 @@
 // Matrix products over packed panels. Lanes of a vector are rows of the weight, x is broadcast: no horizontal sums, one
 // FMA chain an output. A register tile holds tileBlocks x tokens accumulators.
 
+/// How far ahead of a single token's pass the next panels are fetched; a worker's panels follow each other, so this also
+/// fetches the next phase's. Measured with weights in memory: 10 to 40 % faster than the hardware's prefetch alone, and
+/// flat from 4 to 16 KiB.
+constexpr size_t prefetchBytes = 8192;
+
 /// Most tokens of a register tile.
 constexpr uint32_t tileTokens = 6;
 
@@ -83,6 +88,9 @@ static void tile(const char *panel, size_t lineStride, uint32_t lines, const flo
 #pragma GCC unroll 8
         for (uint32_t b = 0; b < Blocks; b++) {
             Line::expand(panel + b * 64, weights[b]);
+            if constexpr (Tokens == 1) {
+                __builtin_prefetch(panel + b * 64 + prefetchBytes);
+            }
         }
 #pragma GCC unroll 2
         for (uint32_t k = 0; k < Line::depth; k++) {

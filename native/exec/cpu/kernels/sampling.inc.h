@@ -10,62 +10,56 @@ MK_INLINE Vector noiseOf(const uint32_t *tokens, const SamplingKey &key) {
     return zero - logarithmOf(zero - logarithmOf(load(uniform)));
 }
 
-/// The first maximum among values seen 16 at a time.
-struct RunningMaximum {
-    Vector most = broadcast(minusInfinity);
-    Vector at = broadcast(0.0f);
+constexpr uint32_t panelVectors = panelRows / 16;
 
-    MK_INLINE void take(RunningMaximum *self, Vector v, float vectorIndex) {
-        const Vector index = broadcast(vectorIndex);
-        MK_EACH {
-            self->at.part[i] = v.part[i] > self->most.part[i] ? index.part[i] : self->at.part[i];
-            self->most.part[i] = v.part[i] > self->most.part[i] ? v.part[i] : self->most.part[i];
-        }
+/// The maximum of a panel's values and the first index where it is.
+MK_INLINE void firstMaximum(const Vector *v, float *value, uint32_t *index) {
+    Vector most = v[0];
+    for (uint32_t j = 1; j < panelVectors; j++) {
+        most = maximum(most, v[j]);
     }
-    MK_INLINE void finish(const RunningMaximum *self, float *value, uint32_t *index) {
-        float lanes[16] __attribute__((aligned(64))), vectors[16] __attribute__((aligned(64)));
-        store(lanes, self->most);
-        store(vectors, self->at);
-        *value = lanes[0];
-        *index = static_cast<uint32_t>(vectors[0]) * 16;
-        for (uint32_t l = 1; l < 16; l++) {
-            const uint32_t candidate = static_cast<uint32_t>(vectors[l]) * 16 + l;
-            if (lanes[l] > *value || (lanes[l] == *value && candidate < *index)) {
-                *value = lanes[l];
-                *index = candidate;
-            }
-        }
+    *value = horizontalMaximum(most);
+    const Vector wanted = broadcast(*value), lanes = laneIndex();
+    Vector first = broadcast(static_cast<float>(panelRows)); // Stays where nothing compares equal, that is, for NaN.
+    for (uint32_t j = panelVectors; j-- > 0;) {
+        const Vector here = lanes + broadcast(static_cast<float>(16 * j));
+        MK_EACH first.part[i] = v[j].part[i] == wanted.part[i] ? here.part[i] : first.part[i];
     }
-};
+    const float lowest = horizontalMinimum(first);
+    *index = lowest < static_cast<float>(panelRows) ? static_cast<uint32_t>(lowest) : 0;
+}
 
 static LogitSummary summarize(const float *logits, uint32_t count, uint32_t firstToken, const SamplingKey &key) {
     LogitSummary summary{};
-    const auto at = [&](uint32_t i) {
-        return keepLanes(load(logits + i), 0, static_cast<int32_t>(count - i < 16 ? count - i : 16), minusInfinity);
-    };
-    RunningMaximum plain, noisy;
-    for (uint32_t i = 0; i < count; i += 16) {
-        RunningMaximum::take(&plain, at(i), static_cast<float>(i / 16));
+    Vector v[panelVectors];
+    for (uint32_t j = 0; j < panelVectors; j++) {
+        v[j] = keepLanes(load(logits + 16 * j), 0, static_cast<int32_t>(count) - static_cast<int32_t>(16 * j), minusInfinity);
     }
-    RunningMaximum::finish(&plain, &summary.maximum, &summary.best);
-    const Vector shift = broadcast(summary.maximum), temperature = broadcast(key.temperature);
-    Vector weight = broadcast(0.0f), tempered = broadcast(0.0f);
-    for (uint32_t i = 0; i < count; i += 16) {
-        const Vector v = at(i);
-        weight = weight + exponentialOf(v - shift);
-        if (key.temperature > 0.0f) {
-            uint32_t tokens[16];
-            for (uint32_t l = 0; l < 16; l++) {
-                tokens[l] = firstToken + i + l;
-            }
-            tempered = tempered + exponentialOf((v - shift) / temperature);
-            RunningMaximum::take(&noisy, v / temperature + noiseOf(tokens, key), static_cast<float>(i / 16));
-        }
+    firstMaximum(v, &summary.maximum, &summary.best);
+    summary.best += firstToken;
+
+    const Vector shift = broadcast(summary.maximum);
+    Vector weight = broadcast(0.0f);
+    for (uint32_t j = 0; j < panelVectors; j++) {
+        weight = weight + exponentialOf(v[j] - shift);
     }
     summary.weight = horizontalSum(weight);
+    if (key.temperature <= 0.0f) {
+        return summary;
+    }
+
+    const Vector temperature = broadcast(key.temperature);
+    Vector tempered = broadcast(0.0f), noisy[panelVectors];
+    for (uint32_t j = 0; j < panelVectors; j++) {
+        tempered = tempered + exponentialOf((v[j] - shift) / temperature);
+        uint32_t tokens[16];
+        for (uint32_t l = 0; l < 16; l++) {
+            tokens[l] = firstToken + 16 * j + l;
+        }
+        noisy[j] = v[j] / temperature + noiseOf(tokens, key);
+    }
     summary.temperedWeight = horizontalSum(tempered);
-    RunningMaximum::finish(&noisy, &summary.noisyMaximum, &summary.noisyBest);
-    summary.best += firstToken;
+    firstMaximum(noisy, &summary.noisyMaximum, &summary.noisyBest);
     summary.noisyBest += firstToken;
     return summary;
 }

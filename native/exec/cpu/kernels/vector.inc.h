@@ -121,25 +121,34 @@ MK_INLINE Vector keepLanes(Vector a, int32_t first, int32_t end, float other) {
 }
 
 // The order of horizontal reductions is fixed, 16 to 8 to 4 to 2 to 1, on every instruction set.
+using Quad = float __attribute__((vector_size(16)));
+
+template <class Combine> MK_INLINE float reduceLanes(Vector v, Combine combine) {
+    Quad quad;
+#if defined(__AVX512F__)
+    const auto low = __builtin_shufflevector(v.part[0], v.part[0], 0, 1, 2, 3, 4, 5, 6, 7);
+    const auto high = __builtin_shufflevector(v.part[0], v.part[0], 8, 9, 10, 11, 12, 13, 14, 15);
+    const auto eight = combine(low, high);
+#elif defined(__AVX2__)
+    const auto eight = combine(v.part[0], v.part[1]);
+#endif
+#if defined(__AVX2__)
+    quad = combine(__builtin_shufflevector(eight, eight, 0, 1, 2, 3), __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+#else
+    quad = combine(combine(v.part[0], v.part[2]), combine(v.part[1], v.part[3]));
+#endif
+    quad = combine(quad, __builtin_shufflevector(quad, quad, 2, 3, 0, 1));
+    quad = combine(quad, __builtin_shufflevector(quad, quad, 1, 0, 3, 2));
+    return quad[0];
+}
 MK_INLINE float horizontalSum(Vector v) {
-    float lanes[16] __attribute__((aligned(64)));
-    store(lanes, v);
-    for (uint32_t width = 8; width > 0; width /= 2) {
-        for (uint32_t i = 0; i < width; i++) {
-            lanes[i] += lanes[i + width];
-        }
-    }
-    return lanes[0];
+    return reduceLanes(v, [](auto a, auto b) __attribute__((always_inline)) { return a + b; });
 }
 MK_INLINE float horizontalMaximum(Vector v) {
-    float lanes[16] __attribute__((aligned(64)));
-    store(lanes, v);
-    for (uint32_t width = 8; width > 0; width /= 2) {
-        for (uint32_t i = 0; i < width; i++) {
-            lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
-        }
-    }
-    return lanes[0];
+    return reduceLanes(v, [](auto a, auto b) __attribute__((always_inline)) { return a > b ? a : b; });
+}
+MK_INLINE float horizontalMinimum(Vector v) {
+    return reduceLanes(v, [](auto a, auto b) __attribute__((always_inline)) { return a < b ? a : b; });
 }
 
 /// exp(x) to about 1 ulp for x <= 88; exactly 0 below -87 (softmax weights need no denormals). Cephes' expf polynomial.
