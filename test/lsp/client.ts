@@ -11,10 +11,12 @@ import type {
 } from '../../lsp-server/protocol';
 
 export type DeepPartial<Value> = Value extends object ? { [Key in keyof Value]?: DeepPartial<Value[Key]> } : Value;
+/** Ghost text as our server sends it. */
+export type GhostText = InlineCompletionItem & { insertText: string };
 export type SentSettings = DeepPartial<InitializationOptions['settings']>;
 
 /** Longest that a test waits for anything, in milliseconds. */
-const patience = 20_000;
+const patience = 60_000;
 
 /** An editor as far as the server can tell: one that speaks JSON-RPC over any transport. */
 export class TestClient {
@@ -83,18 +85,14 @@ export class TestClient {
     uri: string,
     position: Position,
     options: { invoked?: boolean; token?: CancellationToken; selected?: object } = {},
-  ): Promise<InlineCompletionItem | undefined> {
+  ): Promise<GhostText | undefined> {
     const context = {
       triggerKind: options.invoked ? 1 : 2,
       ...(options.selected ? { selectedCompletionInfo: options.selected } : {}),
     };
     const params = { textDocument: { uri }, position, context };
     const token = options.token ?? new CancellationTokenSource().token;
-    const items = await this.connection.sendRequest<InlineCompletionItem[] | null>(
-      'textDocument/inlineCompletion',
-      params,
-      token,
-    );
+    const items = await this.connection.sendRequest<GhostText[] | null>('textDocument/inlineCompletion', params, token);
     return items?.[0];
   }
 
