@@ -80,7 +80,10 @@ function judge(
     match.toFixed(1),
     (match - firstMatch).toFixed(1),
   ];
-  return { line, good: change <= lossLimit && match >= firstMatch - Math.max(matchLimit, 100 / outcome.matches.length) };
+  return {
+    line,
+    good: change <= lossLimit && match >= firstMatch - Math.max(matchLimit, 100 / outcome.matches.length),
+  };
 }
 
 function corpus(title: string, sources: readonly Source[], folder: ModelFolder, quick: boolean): Corpus {

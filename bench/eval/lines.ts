@@ -14,17 +14,27 @@ export interface LineTask {
 const maxTokens = 64;
 const shortestRest = 3;
 
+/** Columns of a line, between its second letter and the last few, where no word is cut: people pause there. */
+function wordBorders(line: string): number[] {
+  const indent = line.length - line.trimStart().length;
+  const columns = Array.from(
+    { length: Math.max(0, line.length - shortestRest - indent - 1) },
+    (_, i) => indent + 2 + i,
+  );
+  return columns.filter((column) => !/^\w\w$/.test(line.slice(column - 1, column + 1)));
+}
+
 /** Up to `count` cursors inside lines of code, not in comments, with the rest of their line taken away. */
 export function lineTasks(source: Source, count: number, seed: number): LineTask[] {
   const random = new Xorshift(seed);
   const lines = source.text.split('\n');
   const tasks: LineTask[] = [];
   for (let attempt = 0; attempt < 20 * count && tasks.length < count; attempt++) {
-    const number = 5 + random.below(Math.max(1, lines.length - 5));
+    const number = random.below(lines.length);
     const line = (lines[number] ?? '').trimEnd();
-    const indent = line.length - line.trimStart().length;
-    if (line.length - indent < 12 || /^\s*(#|\/\/|\/?\*|"""|''')/.test(line)) continue;
-    const column = indent + 2 + random.below(line.length - indent - 2 - shortestRest);
+    const columns = wordBorders(line);
+    const column = columns[random.below(columns.length)];
+    if (column === undefined || /^\s*(#|\/\/|\/?\*|"""|''')/.test(line)) continue;
     const before = [...lines.slice(0, number), line.slice(0, column)].join('\n');
     const after = ['', ...lines.slice(number + 1)].join('\n');
     const identity = { uri: `file:///${source.path}`, path: source.path, languageId: source.languageId };

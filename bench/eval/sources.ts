@@ -11,16 +11,15 @@ export interface Source {
   text: string;
 }
 
-const leftOut = new Set([
-  'node_modules',
-  'site-packages',
-  'dist-packages',
-  '__pycache__',
-  'test',
-  'tests',
-  'idlelib',
-  'lib2to3',
-]);
+/** Not code that a person writes: other people's packages, tests, tables. */
+const leftOut = new Set(
+  ['node_modules', 'site-packages', 'dist-packages', '__pycache__', 'test', 'tests'].concat([
+    'encodings',
+    'pydoc_data',
+    'turtledemo',
+    'lib2to3',
+  ]),
+);
 const smallest = 1500;
 const largest = 60_000;
 
@@ -60,7 +59,9 @@ export function pythonSources(count: number): { version: string; sources: Source
   try {
     answer = execFileSync('python3', ['-c', program], { encoding: 'utf8', timeout: 30_000 });
   } catch (error) {
-    throw new Error("The held-out Python code is python3's standard library, but python3 does not run", { cause: error });
+    throw new Error("The held-out Python code is python3's standard library, but python3 does not run", {
+      cause: error,
+    });
   }
   const [version = '', folder = ''] = answer.trim().split('\n');
   return { version, sources: sample(folder, ['.'], 'python', count) };

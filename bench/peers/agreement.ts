@@ -83,19 +83,27 @@ function disagreement({ compared, undecided, wrong }: Agreement): string | undef
 /** Largest difference of log-probabilities, and of margins, that each format's rounding explains. */
 const tolerances = { f32: 0.02, bf16: 0.1, q8_0: 0.3 } as const;
 
-function sentence(who: string, agreement: Agreement, tolerance: number): string {
-  const problem = disagreement(agreement);
-  if (problem !== undefined) throw new Error(`${who} does not run the same model as llama.cpp in f32: ${problem}.`);
-  const { compared, undecided, largestDifference } = agreement;
-  const ties = undecided > 0 ? ` (${undecided} more within ${tolerance} of a tie)` : '';
-  return `${who} chooses the same greedy token as llama.cpp in f32 in all of ${compared} steps${ties}; log-probabilities differ by at most ${largestDifference.toFixed(4)}.`;
+/** A line of the agreement table. */
+export interface AgreementRow extends Agreement {
+  who: string;
+  model: string;
+  format: string;
+  tolerance: number;
+}
+
+function checked(row: AgreementRow): AgreementRow {
+  const problem = disagreement(row);
+  if (problem === undefined) return row;
+  throw new Error(
+    `${row.who} with ${row.model} in ${row.format} does not run the same model as llama.cpp in f32: ${problem}.`,
+  );
 }
 
 /**
- * Proves that all contenders run one model: ours and llama.cpp in each format against llama.cpp in f32. One sentence
+ * Proves that all contenders run one model: ours and llama.cpp in each format against llama.cpp in f32. One row
  * each; throws when one of them does not.
  */
-export async function proveAgreement(model: LlamaWeights, store: ModelStore, peers: Peers): Promise<string[]> {
+export async function proveAgreement(model: LlamaWeights, store: ModelStore, peers: Peers): Promise<AgreementRow[]> {
   const { shape } = model;
   const context = contextLength(shape);
   const [reference, ...rest] = await startLlama(peers, store.gguf(model, 'f32'), 1, context);
@@ -103,11 +111,11 @@ export async function proveAgreement(model: LlamaWeights, store: ModelStore, pee
   if (!reference) return [];
   await using expected = reference;
 
-  const sentences: string[] = [];
+  const rows: AgreementRow[] = [];
   const compare = async (contender: Contender, pair: Formats, format: string): Promise<void> => {
     const tolerance = tolerances[pair.theirs];
     const agreement = await compareGreedy(expected, contender, shape.vocabulary, tolerance);
-    sentences.push(sentence(`${contender.title}, ${shape.title}, ${format},`, agreement, tolerance));
+    rows.push(checked({ who: contender.title, model: shape.title, format, tolerance, ...agreement }));
   };
   for (const pair of Object.values(formats)) {
     await using ours = await startOurs(store.safetensors(model, pair.folder), 1, context, pair.precision);
@@ -119,5 +127,5 @@ export async function proveAgreement(model: LlamaWeights, store: ModelStore, pee
       await compare(theirs, pair, pair.theirs);
     }
   }
-  return sentences;
+  return rows;
 }

@@ -5,7 +5,7 @@
  */
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
-import { proveAgreement } from './agreement';
+import { proveAgreement, type AgreementRow } from './agreement';
 import { machineLines } from './machine';
 import { installPeers, type Peers } from './install';
 import { writeSection } from './markdown';
@@ -111,10 +111,11 @@ async function main(): Promise<void> {
       .map(({ model }) => model)
       .filter(({ shape }) => shape.name !== 'L'),
   );
-  for (const model of proven) notes.push(...(await proveAgreement(model, store, peers)));
+  const agreement: AgreementRow[] = [];
+  for (const model of proven) agreement.push(...(await proveAgreement(model, store, peers)));
   for (const task of list) notes.push(...(await runTask(task, store, peers, report)));
   rows.push(await measureNano(peers, values.quick ? quick : full));
-  const text = reportText({ machine: machineLines(), rows, notes });
+  const text = reportText({ machine: machineLines(), rows, notes, agreement });
   console.log(text);
   if (!values.quick) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
 }

@@ -29,11 +29,13 @@ export function processTicks(pid: number): number {
 
 /** What the other programs of the machine took while something was measured: in processors, 1 is a whole one. */
 export class ForeignLoad {
-  private readonly start = this.read();
+  private readonly start: number;
   private readonly startTime = performance.now();
 
   /** `pids`: the processes whose time is not foreign (this one is never). */
-  constructor(private readonly pids: readonly number[]) {}
+  constructor(private readonly pids: readonly number[]) {
+    this.start = this.read();
+  }
 
   private read(): number {
     const own = [process.pid, ...this.pids].reduce((sum, pid) => sum + processTicks(pid), 0);

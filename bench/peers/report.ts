@@ -1,3 +1,4 @@
+import { type AgreementRow } from './agreement';
 import { cellText, digits, percent, ratioText, table } from './markdown';
 import { referenceRows } from './reference';
 import { best, llama, mostThreads, node, ours, ratio, type Cell, type Row } from './rows';
@@ -6,8 +7,9 @@ import { best, llama, mostThreads, node, ours, ratio, type Cell, type Row } from
 export interface Results {
   machine: readonly string[];
   rows: readonly Row[];
-  /** Lines on how the engines agreed, and what was left out. */
+  /** How the figures are to be read, and what was left out. */
   notes: readonly string[];
+  agreement: readonly AgreementRow[];
 }
 
 const versus = 'ours / llama.cpp';
@@ -143,8 +145,23 @@ function referenceTable(): string {
   return table([['program', 'weights', 'decode', 'decode at depth 512', 'prompt of 512'], ...body]);
 }
 
+function agreementTable(rows: readonly AgreementRow[]): string {
+  const body = rows.map((row) => [
+    row.who,
+    row.model,
+    row.format,
+    `${row.compared} of ${row.compared + row.wrong}`,
+    `${row.undecided} (within ${row.tolerance})`,
+    row.largestDifference.toFixed(4),
+  ]);
+  return table([
+    ['engine', 'model', 'weights', 'same token', 'too close to call', 'largest difference of log-probability'],
+    ...body,
+  ]);
+}
+
 /** All tables as Markdown. */
-export function reportText({ machine, rows, notes }: Results): string {
+export function reportText({ machine, rows, notes, agreement }: Results): string {
   const decode = rows.filter(({ measure }) => measure.kind === 'decode' && measure.busy === 0);
   const first = rows.filter(({ measure }) => measure.kind === 'first');
   const busy = rows.filter(({ measure }) => measure.kind === 'decode' && measure.busy > 0);
@@ -165,6 +182,10 @@ export function reportText({ machine, rows, notes }: Results): string {
     ...parts
       .filter(([, some]) => some.length > 0)
       .flatMap(([title, some, make]) => ['', `### ${title}`, '', make(some)]),
+    '',
+    '### The same model: greedy steps against llama.cpp in f32',
+    '',
+    agreementTable(agreement),
     '',
     '### Not measured here: fixed figures from another machine, tokens/s, 2 threads',
     '',

@@ -6,7 +6,10 @@ import { elementCount, llamaTensors, type LlamaWeights, type Weight } from './we
 export class Xorshift {
   private state: number;
   constructor(seed: number) {
-    this.state = seed >>> 0 || 1;
+    // Spreads small seeds over all bits (MurmurHash3's finaliser); zero is the one state that stays as it is.
+    let mixed = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    this.state = (mixed ^ (mixed >>> 16)) >>> 0 || 1;
   }
   next(): number {
     let x = this.state;

@@ -1,0 +1,161 @@
+// Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run.
+// Usage: gpu_bench KERNELS [NANO_MODEL_FOLDER]; prints a table.
+
+#include "exec/gpu/cuda_driver.h"
+#include "exec/gpu/gpu_layout.h"
+#include "exec/gpu/hip_driver.h"
+#include "exec/gpu/matrix_packing.h"
+#include "random_model.h"
+#include "stream_parameters.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+using namespace monokernel;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+std::unique_ptr<GpuDriver> open(const GpuDevice &device) {
+    return device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
+}
+
+/// Terabytes a second that a kernel reads (copy: reads and writes), the best of five runs of several passes.
+double streamRate(const GpuDevice &device, const std::filesystem::path &kernels, bool copy) {
+    const auto driver = open(device);
+    driver->loadKernel(kernels / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
+    const uint64_t bytes = 4ull << 30;
+    kernel::StreamParameters p{};
+    p.from = driver->allocate(bytes);
+    p.to = copy ? driver->allocate(bytes) : 0;
+    p.sink = driver->allocate(256);
+    p.bytes = bytes;
+    p.passes = 8;
+    std::vector<uint64_t> random((64u << 20) / 8);
+    uint64_t state = 88172645463325252ull;
+    for (uint64_t &word : random) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        word = state;
+    }
+    for (uint64_t at = 0; at < bytes; at += random.size() * 8) {
+        driver->upload(p.from + at, std::as_bytes(std::span(random)));
+    }
+    double best = 0.0;
+    for (const uint32_t share : {1u, 2u, 4u}) { // workgroups a compute unit
+        p.workgroups = device.computeUnits * share;
+        for (int run = 0; run < 3; run++) {
+            const auto start = Clock::now();
+            driver->launch(std::as_bytes(std::span(&p, 1)), p.workgroups, 256, 0);
+            while (!driver->finished()) {
+            }
+            const double rate = static_cast<double>(bytes) * p.passes * (copy ? 2 : 1) / secondsSince(start) / 1e12;
+            best = std::max(best, rate);
+        }
+    }
+    return best;
+}
+
+struct Speed {
+    double decode = 0.0, firstToken = 0.0, prefill = 0.0;
+};
+
+/// Medians over `runs` requests with fresh random prompts.
+Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, uint32_t newTokens, int runs) {
+    std::vector<double> decode, first;
+    uint64_t state = 12345;
+    for (int run = 0; run < runs; run++) {
+        std::vector<int32_t> prompt(promptTokens);
+        for (int32_t &token : prompt) {
+            state = state * 6364136223846793005ull + 1442695040888963407ull;
+            token = static_cast<int32_t>((state >> 33) % vocabulary);
+        }
+        SequenceJob job;
+        job.tokens = prompt;
+        job.maxTokens = newTokens;
+        const SequenceResult result = executor.run(job, [](GeneratedToken) {});
+        if (run > 0) {
+            decode.push_back((result.generated - 1) / result.decodeSeconds);
+            first.push_back(result.timeToFirstToken);
+        }
+    }
+    std::sort(decode.begin(), decode.end());
+    std::sort(first.begin(), first.end());
+    return {decode[decode.size() / 2], first[first.size() / 2], promptTokens / first[first.size() / 2]};
+}
+
+/// Bytes of weights a decoded token reads, without padding.
+double tokenBytes(const ModelSpec &s) {
+    const double d = s.hiddenSize, q = double(s.headCount) * s.headDim, kv = double(s.kvHeadCount) * s.headDim;
+    const double layer = d * (q + 2 * kv) + d * q + 3.0 * d * s.ffnSize;
+    return 2.0 * (s.layerCount * layer + double(s.vocabularySize) * d);
+}
+
+void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, const Speed &speed, double readRate) {
+    const double bytes = tokenBytes(spec), rate = bytes * speed.decode / 1e12;
+    std::printf("%-6s decode %8.1f tok/s  %6.3f ms/token  %5.2f TB/s = %5.1f %% of the read limit (%.3f GB a token, %.1f %% padding)\n", name,
+                speed.decode, 1e3 / speed.decode, rate, 100.0 * rate / readRate, bytes / 1e9,
+                100.0 * (static_cast<double>(layout.weightBytes) / bytes - 1.0));
+    std::printf("%-6s first token after %.2f ms with a 512-token prompt: prefill %.0f tok/s\n", name, speed.firstToken * 1e3, speed.prefill);
+    std::fflush(stdout);
+}
+
+void benchShape2B(const GpuDevice &device, const std::filesystem::path &kernels, double readRate) {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / "monokernel-shape-2b";
+    bench::writeShape2B(folder);
+    const Model model = Model::open(folder);
+    const GpuOptions options{kernels, 1, 0};
+    const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
+    const kernel::Parameters &p = layout.parameters;
+    const auto start = Clock::now();
+    const auto executor = makeGpuExecutor(
+        bench::withRandomWeights(open(device), layout.weightBytes, p.embedding, p.embedding + p.hidden * 2ull * p.vocabulary), model,
+        options, {});
+    std::printf("2B     loaded in %.1f s\n", secondsSince(start));
+    report("2B", model.spec(), layout, measure(*executor, p.vocabulary, 512, 256, 4), readRate);
+}
+
+void benchNano(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder, double readRate) {
+    const Model model = Model::open(folder);
+    const GpuOptions options{kernels, 1, 0};
+    const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
+    const auto executor = makeGpuExecutor(device, model, options, {});
+    report("nano", model.spec(), layout, measure(*executor, model.spec().vocabularySize, 512, 256, 6), readRate);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER [NANO_MODEL_FOLDER]\n");
+        return 2;
+    }
+    try {
+        std::string why;
+        const std::vector<GpuDevice> devices = findGpuDevices(why);
+        std::printf("%s", why.c_str());
+        if (devices.empty()) {
+            std::fprintf(stderr, "no usable GPU\n");
+            return 1;
+        }
+        const GpuDevice &device = devices.front();
+        const std::filesystem::path kernels = argv[1];
+        const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
+        std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read, copy);
+        std::fflush(stdout);
+        benchShape2B(device, kernels, read);
+        if (argc > 2) {
+            benchNano(device, kernels, argv[2], read);
+        }
+        return 0;
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,145 @@
+// Correctness of the monokernel on the first usable GPU: every golden checkpoint, the nano model, and many requests with
+// random cancellations. Usage (from the repository's root): gpu_check KERNELS [golden|nano NANO_FOLDER|cancel|small]...
+
+#include "../../test/native/gpu/golden_agreement.h"
+#include "exec/gpu/gpu_executor.h"
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <thread>
+
+using namespace monokernel;
+
+namespace {
+
+int failures = 0;
+
+void expect(bool condition, const std::string &what) {
+    if (!condition) {
+        failures++;
+    }
+    std::printf("%s %s\n", condition ? "ok  " : "FAIL", what.c_str());
+    std::fflush(stdout);
+}
+
+std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder) {
+    return makeGpuExecutor(device, Model::open(folder), {kernels, 2, 0}, {});
+}
+
+void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, const std::string &name) {
+    const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / name;
+    const golden::Folder expected = golden::readFolder(folder);
+    const auto executor = load(device, kernels, folder);
+    for (const uint32_t width : {1u, 16u}) {
+        const double worst = golden::worstDifference(executor->logits(1, expected.prompt, expected.positions, width), expected);
+        const double allowed = width == 1 ? golden::gpuTolerance : golden::gpuChunkTolerance;
+        expect(worst < allowed, name + " logits, " + std::to_string(width) + " tokens a pass: worst difference " + std::to_string(worst));
+    }
+    const auto count = static_cast<uint32_t>(expected.greedy.size());
+    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, count));
+    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuChunkTolerance);
+    expect(right == count, name + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(count));
+    const golden::Output again = golden::run(*executor, golden::greedyJob(expected.prompt, count));
+    expect(again == output, name + " the same bits again");
+}
+
+void checkNano(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder) {
+    const auto executor = load(device, kernels, folder);
+    const auto cpu = makeCpuExecutor(Model::open(folder), {}, [](double) {});
+    const auto sequences = golden::readSequences(std::filesystem::path(MONOKERNEL_GOLDEN) / "nano.golden.json");
+    for (size_t s = 0; s < sequences.size(); s++) {
+        const golden::Sequence &expected = sequences[s];
+        const auto count = static_cast<uint32_t>(expected.greedy.size());
+        const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, count));
+        const golden::Output onCpu = golden::run(*cpu, golden::greedyJob(expected.prompt, count));
+        double worst = 0.0;
+        for (size_t i = 0; i < std::min(output.logprobs.size(), onCpu.logprobs.size()); i++) {
+            worst = std::max(worst, std::abs(static_cast<double>(output.logprobs[i] - onCpu.logprobs[i])));
+        }
+        expect(output.tokens == onCpu.tokens, "nano sequence " + std::to_string(s) + ": " + std::to_string(output.tokens.size()) +
+                                                   " tokens as the CPU engine's, log-probabilities within " + std::to_string(worst));
+        SequenceJob sampled = golden::greedyJob(expected.prompt, count);
+        sampled.sampling = {.temperature = 0.8f, .topK = s % 2 == 0 ? 0u : 40u, .topP = s % 3 == 0 ? 1.0f : 0.9f, .seed = s + 1};
+        expect(golden::run(*executor, sampled).tokens == golden::run(*cpu, sampled).tokens,
+               "nano sequence " + std::to_string(s) + " sampled with seed " + std::to_string(s + 1) + " as the CPU engine does");
+    }
+}
+
+/// Requests of which about half are cancelled at a random moment; each must give a beginning of its full answer, and the
+/// other slot must stay valid.
+void checkCancellations(const GpuDevice &device, const std::filesystem::path &kernels, int requests) {
+    const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2";
+    const golden::Folder expected = golden::readFolder(folder);
+    const auto executor = load(device, kernels, folder);
+    const uint32_t count = 200;
+    const golden::Output full = golden::run(*executor, golden::greedyJob(expected.prompt, count));
+    std::mt19937 random(7);
+    int cancelled = 0, wrong = 0;
+    for (int i = 0; i < requests; i++) {
+        std::atomic<bool> cancel = false;
+        SequenceJob job = golden::greedyJob(expected.prompt, count);
+        job.slot = static_cast<uint32_t>(i % 2);
+        job.cancel = &cancel;
+        const uint32_t stopAfter = random() % (2 * count);
+        golden::Output output;
+        output.result = executor->run(job, [&](GeneratedToken token) {
+            output.tokens.push_back(token.token);
+            output.logprobs.push_back(token.logprob);
+            if (output.tokens.size() == stopAfter) {
+                cancel = true;
+            }
+        });
+        const bool prefix = output.tokens.size() <= full.tokens.size() &&
+                            std::equal(output.tokens.begin(), output.tokens.end(), full.tokens.begin()) &&
+                            std::equal(output.logprobs.begin(), output.logprobs.end(), full.logprobs.begin());
+        wrong += prefix && output.result.generated == output.tokens.size() ? 0 : 1;
+        cancelled += output.result.stop == StopReason::cancelled ? 1 : 0;
+    }
+    expect(wrong == 0, std::to_string(requests) + " requests, " + std::to_string(cancelled) + " cancelled, " + std::to_string(wrong) +
+                           " with a wrong token");
+    expect(cancelled > requests / 4, "cancellation takes effect");
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: gpu_check KERNEL_FOLDER [golden|nano FOLDER|cancel|small]...\n");
+        return 2;
+    }
+    try {
+        std::string why;
+        const std::vector<GpuDevice> devices = findGpuDevices(why);
+        std::printf("%s", why.c_str());
+        if (devices.empty()) {
+            std::fprintf(stderr, "no usable GPU\n");
+            return 1;
+        }
+        const GpuDevice &device = devices.front();
+        for (int i = 2; i < argc; i++) {
+            const std::string what = argv[i];
+            if (what == "golden") {
+                for (const std::string &name : golden::folderNames()) {
+                    checkGolden(device, argv[1], name);
+                }
+            } else if (what == "nano" && i + 1 < argc) {
+                checkNano(device, argv[1], argv[++i]);
+            } else if (what == "cancel") {
+                checkCancellations(device, argv[1], 1000);
+            } else if (what == "small") {
+                checkGolden(device, argv[1], "laneformer-delay2");
+            } else {
+                std::fprintf(stderr, "unknown check %s\n", what.c_str());
+                return 2;
+            }
+        }
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+    std::printf("%d failures\n", failures);
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,144 @@
+#include "random_model.h"
+
+#include <fstream>
+#include <vector>
+
+namespace bench {
+
+using namespace monokernel;
+
+namespace {
+
+struct Shape {
+    uint32_t hidden = 3072, layers = 15, heads = 32, kvHeads = 16, ffn = 12288, lanes = 8, vocabulary = 32000;
+};
+
+/// A safetensors header in the making; returns where each tensor's data will lie.
+class Header {
+public:
+    void add(const std::string &name, const std::vector<uint64_t> &shape) {
+        uint64_t bytes = 2;
+        std::string extents;
+        for (const uint64_t extent : shape) {
+            bytes *= extent;
+            extents += (extents.empty() ? "" : ",") + std::to_string(extent);
+        }
+        text_ += (text_.empty() ? "{" : ",") + ("\"" + name) + R"(":{"dtype":"BF16","shape":[)" + extents + R"(],"data_offsets":[)" +
+                 std::to_string(end_) + "," + std::to_string(end_ + bytes) + "]}";
+        if (name.find("norm") != std::string::npos) {
+            norms_.emplace_back(end_, bytes / 2);
+        }
+        end_ += bytes;
+    }
+
+    void write(const std::filesystem::path &file) {
+        text_ += "}";
+        text_.append((8 - text_.size() % 8) % 8, ' ');
+        {
+            std::ofstream out(file, std::ios::binary);
+            const uint64_t length = text_.size();
+            out.write(reinterpret_cast<const char *>(&length), 8);
+            out << text_;
+        }
+        std::filesystem::resize_file(file, 8 + text_.size() + end_);
+        std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+        for (const auto &[offset, count] : norms_) {
+            const std::vector<uint16_t> ones(count, 0x3f80);
+            out.seekp(static_cast<std::streamoff>(8 + text_.size() + offset));
+            out.write(reinterpret_cast<const char *>(ones.data()), static_cast<std::streamsize>(count * 2));
+        }
+    }
+
+private:
+    std::string text_;
+    uint64_t end_ = 0;
+    std::vector<std::pair<uint64_t, uint64_t>> norms_;
+};
+
+class RandomWeights final : public GpuDriver {
+public:
+    RandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin, uint64_t embeddingEnd)
+        : driver_(std::move(driver)), weightBytes_(weightBytes), embeddingBegin_(embeddingBegin), embeddingEnd_(embeddingEnd) {
+        uint64_t state = 0x9e3779b97f4a7c15ull;
+        pool_.resize((256u << 20) / 8);
+        for (uint64_t &word : pool_) { // 2^-7 to 2^-6 with random sign and mantissa
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word = (state & 0x807f807f807f807full) | 0x3c003c003c003c00ull;
+        }
+    }
+
+    const GpuDevice &device() const override { return driver_->device(); }
+    uint64_t allocate(uint64_t bytes) override {
+        const uint64_t address = driver_->allocate(bytes);
+        base_ = base_ == 0 ? address : base_;
+        return address;
+    }
+    PinnedMemory allocatePinned(uint64_t bytes) override { return driver_->allocatePinned(bytes); }
+    void upload(uint64_t address, std::span<const std::byte> from) override {
+        const uint64_t at = address - base_;
+        if (at >= weightBytes_ && (at < embeddingBegin_ || at >= embeddingEnd_)) {
+            driver_->upload(address, from);
+            return;
+        }
+        const auto pool = std::as_bytes(std::span(pool_));
+        const uint64_t start = (at / 64 * 2654435761ull) % (pool.size() / 2) / 64 * 64;
+        for (uint64_t done = 0; done < from.size();) {
+            const uint64_t part = std::min<uint64_t>(from.size() - done, pool.size() - start);
+            driver_->upload(address + done, pool.subspan(start, part));
+            done += part;
+        }
+    }
+    void download(std::span<std::byte> to, uint64_t address) override { driver_->download(to, address); }
+    void clear(uint64_t address, uint64_t bytes) override { driver_->clear(address, bytes); }
+    void loadKernel(const std::filesystem::path &file) override { driver_->loadKernel(file); }
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads, uint32_t sharedBytes) override {
+        driver_->launch(parameters, workgroups, threads, sharedBytes);
+    }
+    bool finished() override { return driver_->finished(); }
+
+private:
+    std::unique_ptr<GpuDriver> driver_;
+    uint64_t weightBytes_, embeddingBegin_, embeddingEnd_, base_ = 0;
+    std::vector<uint64_t> pool_;
+};
+
+} // namespace
+
+void writeShape2B(const std::filesystem::path &folder) {
+    const Shape s;
+    const uint64_t d = s.hidden, lanes = s.lanes, headDim = d / s.heads, kvRows = s.kvHeads * headDim / lanes;
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "config.json") << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"vocab_size":32000,)"
+                                             R"("hidden_size":3072,"num_hidden_layers":15,"num_attention_heads":32,)"
+                                             R"("num_key_value_heads":16,"intermediate_size":12288,"num_lanes":8,"broadcast_delay":2,)"
+                                             R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,)"
+                                             R"("replicated_rmsn_scale":true,"tie_word_embeddings":false,"sliding_window":512,)"
+                                             R"("sliding_window_n_layers":10,"max_position_embeddings":4096,"rope_theta":10000.0,)"
+                                             R"("norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0})";
+    Header header;
+    header.add("model.tok_embeddings.weight", {s.vocabulary, d});
+    for (uint32_t layer = 0; layer < s.layers; layer++) {
+        const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+        header.add(prefix + "attention.wq.weight", {lanes, d / lanes, d});
+        header.add(prefix + "attention.wk.weight", {lanes, kvRows, d});
+        header.add(prefix + "attention.wv.weight", {lanes, kvRows, d});
+        header.add(prefix + "attention.wo.weight", {lanes, d, d / lanes});
+        header.add(prefix + "feed_forward.w1.weight", {lanes, s.ffn / lanes, d});
+        header.add(prefix + "feed_forward.w3.weight", {lanes, s.ffn / lanes, d});
+        header.add(prefix + "feed_forward.w2.weight", {lanes, d, s.ffn / lanes});
+        header.add(prefix + "attention_norm.weight", {d});
+        header.add(prefix + "ffn_norm.weight", {d});
+    }
+    header.add("model.norm.weight", {d});
+    header.add("lm_head.weight", {s.vocabulary, d});
+    header.write(folder / "model.safetensors");
+}
+
+std::unique_ptr<GpuDriver> withRandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin,
+                                             uint64_t embeddingEnd) {
+    return std::make_unique<RandomWeights>(std::move(driver), weightBytes, embeddingBegin, embeddingEnd);
+}
+
+} // namespace bench
