@@ -15,11 +15,12 @@ constexpr u32 laneElements = maxHeadDim / waveLanes; ///< elements of a head a h
 constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
 
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
-DEV u32 scratchVector(const Parameters &p, u32 index) { return p.scratchOffset + index * p.headDim; }
+DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
 
 /// Waits for one head's raw q, k or v, adds bias, applies q/k norm and RoPE, and leaves it in shared memory. Whole-wave.
-DEV void stageHead(const Parameters &p, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey, bool rotate,
+DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey, bool rotate,
                    float scale) {
+    Arguments &p = *refresh(&all);
     const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads;
     GLOBAL const u64 *words = global<const u64>(p.queryKeyValue) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
     SHARED float *out = shared(vector);
@@ -75,7 +76,7 @@ DEV float dot4(f32x4 a, f32x4 b, float sum) {
 }
 
 /// New maximum for a block of scores (one a lane); returns this lane's weight and rescales what was summed.
-template <u32 queries> DEV float admit(const Parameters &p, Softmax<queries> &state, u32 query, float score) {
+template <u32 queries> DEV float admit(Arguments &p, Softmax<queries> &state, u32 query, float score) {
     const float peak = larger(state.top[query], waveMax(score));
     const float keep = exponential2(state.top[query] - peak);
     const float weight = score > -1e29f ? exponential2(score - peak) : 0.0f;
@@ -92,8 +93,9 @@ template <u32 queries> DEV float admit(const Parameters &p, Softmax<queries> &st
 
 /// One block of waveLanes cached positions, of which [begin, end) are seen.
 template <u32 queries>
-DEV void attendBlock(const Parameters &p, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query, u32 block,
+DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query, u32 block,
                      u32 begin, u32 end, Softmax<queries> &state) {
+    Arguments &p = *refresh(&all);
     const u32 first = block * waveLanes, position = first + w.lane;
     const bool seen = position >= begin && position < end;
     float scores[queries] = {};
@@ -133,7 +135,7 @@ DEV void attendBlock(const Parameters &p, const Worker &w, GLOBAL const float *k
 }
 
 /// The new position, whose key and value are in shared memory.
-template <u32 queries> DEV void attendNew(const Parameters &p, const Worker &w, u32 query, u32 key, u32 value, Softmax<queries> &state) {
+template <u32 queries> DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value, Softmax<queries> &state) {
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
         float score = 0.0f;
@@ -155,7 +157,8 @@ template <u32 queries> DEV void attendNew(const Parameters &p, const Worker &w, 
 
 /// Adds up the waves' softmaxes and publishes the chunk's: maximum, sum of weights, weighted values.
 template <u32 queries>
-DEV void publishChunk(const Parameters &p, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk, Softmax<queries> &state) {
+DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk, Softmax<queries> &state) {
+    Arguments &p = *refresh(&all);
     const u32 width = p.headDim + 2;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
@@ -199,7 +202,7 @@ struct CacheHead {
 };
 
 /// Writes the new position's key and value into the cache; released at the end of the step, read from the next one on.
-DEV void writeCache(const Parameters &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
+DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
     for (u32 i = threadIndex(); i < p.headDim; i += workgroupThreads) {
         const u32 block = position / keyBlock * (p.headDim >> 2) + (i >> 2);
         cacheStore(cache.keys + (static_cast<u64>(block) * keyBlock + position % keyBlock) * 4 + (i & 3), *shared(key + i));
@@ -208,8 +211,9 @@ DEV void writeCache(const Parameters &p, const CacheHead &cache, u32 position, u
 }
 
 template <u32 queries>
-DEV void attendQueries(const Parameters &p, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
+DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
                        const CacheHead &cache, u32 begin, u32 end) {
+    Arguments &p = *refresh(&all);
     Softmax<queries> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
@@ -231,7 +235,7 @@ DEV void attendQueries(const Parameters &p, const Worker &w, u32 layer, u32 head
 }
 
 /// The lane's attention phase: this workgroup's share of (KV head, chunk).
-DEV void attend(const Parameters &p, Worker &w, u32 layer, u32 lane, u32 position) {
+DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
     const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
     const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
     const u32 begin = windowed && position >= p.window ? position + 1 - p.window : 0;
@@ -248,10 +252,10 @@ DEV void attend(const Parameters &p, Worker &w, u32 layer, u32 lane, u32 positio
         const u32 head = lane * p.laneHeads + kvHead * group;
         for (u32 query = 0; query < group; query += maxQueries) {
             const u32 count = minimum(maxQueries, group - query);
-            switch (count) {
-            case 1: attendQueries<1>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
-            case 2: attendQueries<2>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
-            default: attendQueries<4>(p, w, layer, head, query, count, chunk, group, cache, begin, position); break;
+            if (count <= 2) {
+                attendQueries<2>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+            } else {
+                attendQueries<maxQueries>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
             }
         }
         if (owner) {

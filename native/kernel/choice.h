@@ -57,7 +57,7 @@ DEV float gumbelNoise(u64 seed, u32 position, u32 token) {
 }
 
 /// Takes a logit into account; `position` is where the new token will stand.
-DEV void admitLogit(const Parameters &p, Choice &choice, u32 position, u32 token, float logit) {
+DEV void admitLogit(Arguments &p, Choice &choice, u32 position, u32 token, float logit) {
     const float value = p.sampler.temperature > 0.0f
                             ? logit / p.sampler.temperature + gumbelNoise(p.sampler.seed, position, token)
                             : logit;
@@ -99,12 +99,12 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
     return all;
 }
 
-DEV u64 summaryWordsOf(const Parameters &p, const Worker &w, u32 group) {
+DEV u64 summaryWordsOf(Arguments &p, const Worker &w, u32 group) {
     return p.summaries + (static_cast<u64>(w.tag & 1) * p.workgroups + group) * (summaryWords * 8);
 }
 
 /// Publishes the workgroup's summary of the step. Everything it did in this step comes before.
-DEV void publishSummary(const Parameters &p, const Worker &w, const Choice &choice) {
+DEV void publishSummary(Arguments &p, const Worker &w, const Choice &choice) {
     if (threadIndex() == 0) {
         const u64 to = summaryWordsOf(p, w, w.group);
         publish(to, summaryBest, choice.best, w.tag);
@@ -117,7 +117,8 @@ DEV void publishSummary(const Parameters &p, const Worker &w, const Choice &choi
 }
 
 /// Waits for all workgroups' summaries and merges them, alike in every thread of the grid.
-DEV Choice collectSummaries(const Parameters &p, Worker &w) {
+DEV Choice collectSummaries(Arguments &all, Worker &w) {
+    Arguments &p = *refresh(&all);
     Choice choice = noChoice();
     for (u32 base = w.wave * waveLanes; base < p.workgroups; base += workgroupThreads) {
         const u32 group = minimum(base + w.lane, p.workgroups - 1);

@@ -4,146 +4,195 @@
 #include "choice.h"
 #include "lane_sum.h"
 
-// One token through all layers.
+// One token through all layers: a loop over phases, each phase for every lane that the workgroup serves.
 
 namespace monokernel::kernel {
 
-DEV u64 residualOf(const Parameters &p, const Worker &w, u32 lane) {
+/// The phases of a layer in order, then the two of the head.
+enum Phase : u32 { phaseQkv, phaseAttention, phaseOutput, phaseGateUp, phaseDown, phaseAggregate, phaseHead };
+constexpr u32 layerPhases = phaseAggregate;
+
+/// Where a step stands, uniform over the grid.
+struct Step {
+    u32 token, position;
+    u32 row; ///< of the wanted logits, or ~0 to choose a token
+};
+
+DEV u64 residualOf(Arguments &p, const Worker &w, u32 lane) {
     return p.residual + (static_cast<u64>(lane) * p.members + w.member) * p.hidden * 4;
 }
-DEV u64 normWeights(const Parameters &p, u64 norms, u32 layer, u32 lane) {
+DEV u64 normWeights(Arguments &p, u64 norms, u32 layer, u32 lane) {
     const u32 index = p.perLaneNorm != 0 ? layer * p.lanes + lane : layer;
     return norms + static_cast<u64>(index) * p.hidden * 4;
 }
+/// Address of a lane's part of an edge with `words` words a lane and layer.
+DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
+    return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
+}
 
-DEV void queryKeyValuePhase(const Parameters &p, Worker &w, WeightStream &stream, u32 layer, u32 lane, u32 token) {
-    const PackedMatrix &m = p.matrices[matrixQkv];
-    ResidualUpdate update{};
-    if (layer == 0) {
-        update.embeddingRow = p.embedding + static_cast<u64>(token) * p.hidden * 2;
+DEV u32 matrixOf(u32 phase) {
+    switch (phase) {
+    case phaseQkv: return matrixQkv;
+    case phaseOutput: return matrixOutput;
+    case phaseGateUp: return matrixGateUp;
+    case phaseDown: return matrixDown;
+    default: return matrixHead;
+    }
+}
+
+/// The sums over lanes that belong before a phase: the present one, and one for later where a phase has both.
+DEV LaneSum sumBefore(Arguments &p, u32 phase, u32 layer, bool later) {
+    const LaneSum none{false, 0, 0, 0, 0};
+    if (phase == phaseHead && p.headInput != headOwnLane) {
+        return later ? none : LaneSum{true, waitHeadInput, layer, p.headLanes, p.headSum};
+    }
+    if (phase == phaseGateUp) {
+        return !later ? presentSum(p, moduleAttention, layer) : layer > 0 ? laterSum(p, moduleFfn, layer - 1) : none;
+    }
+    if ((phase == phaseQkv && layer > 0) || phase > phaseDown) {
+        return later ? laterSum(p, moduleAttention, layer - 1) : presentSum(p, moduleFfn, layer - 1);
+    }
+    return none;
+}
+
+DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
+    Arguments &p = *refresh(&all);
+    if (w.wave != workgroupWaves - 1) {
+        return;
+    }
+    for (u32 later = 0; later < 2; later++) {
+        const LaneSum sum = sumBefore(p, phase, layer, later == 0);
+        if (sum.needed) {
+            sumLanes(p, w, sum.edge, sum.layer, sum.from, sum.to);
+        }
+    }
+}
+
+/// Whether a phase's input is the lane's residual stream.
+DEV bool readsResidual(Arguments &p, u32 phase) {
+    return phase == phaseQkv || phase == phaseGateUp || phase == phaseAggregate || (phase == phaseHead && p.headInput == headOwnLane);
+}
+
+DEV void stageInput(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, const Step &step) {
+    Arguments &p = *refresh(&all);
+    MatrixArguments &m = matrixArguments(p, matrixOf(phase));
+    if (readsResidual(p, phase)) {
+        ResidualUpdate update{};
+        if (phase == phaseGateUp) {
+            update = updateAfter(p, moduleAttention, layer, lane);
+        } else if (layer > 0) {
+            update = updateAfter(p, moduleFfn, layer - 1, lane);
+        } else {
+            update.embeddingRow = p.embedding + static_cast<u64>(step.token) * p.hidden * 2;
+        }
+        u64 gamma = normWeights(p, p.attentionNorm, layer, lane);
+        if (phase == phaseGateUp) {
+            gamma = normWeights(p, p.ffnNorm, layer, lane);
+        } else if (phase == phaseHead || p.headInput == headMeanOfNorms) {
+            gamma = phase == phaseQkv ? gamma : normWeights(p, p.finalNorm, 0, lane);
+        } else if (phase == phaseAggregate) {
+            gamma = 0;
+        }
+        stageResidual(p, w, m, residualOf(p, w, lane), update, gamma);
+    } else if (phase == phaseOutput) {
+        stageAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)));
     } else {
-        update = updateAfter(p, moduleFfn, layer - 1, lane);
+        const bool down = phase == phaseDown;
+        const u64 words = down ? edgeWords(p, p.activation, layer, lane, p.laneFfn) : p.headSum;
+        stageVector(p, w, m, down ? waitActivation : waitHeadInput, layer, words,
+                    !down && p.headInput == headSumOfLanes ? p.finalNorm : 0);
     }
-    stageResidual(p, w, m, residualOf(p, w, lane), update, normWeights(p, p.attentionNorm, layer, lane));
-    multiplyAndPublish(p, w, m, stream, true, p.queryKeyValue + (static_cast<u64>(layer) * p.lanes + lane) * m.laneRows * 8);
 }
 
-DEV void outputPhase(const Parameters &p, Worker &w, WeightStream &stream, u32 layer, u32 lane) {
-    const PackedMatrix &m = p.matrices[matrixOutput];
-    const u64 heads = (static_cast<u64>(layer) * p.lanes + lane) * p.laneHeads * p.chunks * (p.headDim + 2);
-    stageAttention(p, w, m, layer, p.attention + heads * 8);
-    multiplyAndPublish(p, w, m, stream, false, partialWords(p, moduleAttention, layer, lane));
-}
-
-DEV void gateUpPhase(const Parameters &p, Worker &w, WeightStream &stream, u32 layer, u32 lane) {
-    const PackedMatrix &m = p.matrices[matrixGateUp];
-    stageResidual(p, w, m, residualOf(p, w, lane), updateAfter(p, moduleAttention, layer, lane),
-                  normWeights(p, p.ffnNorm, layer, lane));
-    multiplyAndActivate(p, w, m, stream, p.activation + (static_cast<u64>(layer) * p.lanes + lane) * p.laneFfn * 8);
-}
-
-DEV void downPhase(const Parameters &p, Worker &w, WeightStream &stream, u32 layer, u32 lane) {
-    const PackedMatrix &m = p.matrices[matrixDown];
-    stageVector(p, w, m, waitActivation, layer, p.activation + (static_cast<u64>(layer) * p.lanes + lane) * p.laneFfn * 8, 0);
-    multiplyAndPublish(p, w, m, stream, false, partialWords(p, moduleFfn, layer, lane));
-}
-
-/// The phases of a layer in order; each for every lane that this workgroup serves.
-DEV void runLayer(const Parameters &p, Worker &w, WeightStream &stream, u32 layer, u32 token, u32 position) {
-    KERNEL_MARK("dispatch");
-    if (layer > 0) {
-        sumPresent(p, w, moduleFfn, layer - 1);
+/// Publishes this workgroup's share of a lane's contribution to the head's input.
+DEV void publishShare(Arguments &p, Worker &w, u32 lane) {
+    MatrixArguments &m = matrixArguments(p, matrixHead);
+    barrier();
+    const float scale = p.headInput == headMeanOfNorms ? normScale(p, w.phase) * p.laneScale : 1.0f;
+    const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
+    for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
+        const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
+        publish(p.headLanes, lane * p.hidden + i, scale * *shared(stageOffset(p, m, wave, index)), w.tag);
     }
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-        KERNEL_MARK("qkv");
-        queryKeyValuePhase(p, w, stream, layer, lane, token);
+    barrier();
+    w.phase++;
+}
+
+DEV float siluTimes(float gate, float up) { return gate / (1.0f + exponential2(-log2e * gate)) * up; }
+
+/// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
+/// activation), or they are logits.
+DEV void finishRows(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, const Step &step, u32 block, u32 rows, u32 partials,
+                    Choice &choice) {
+    Arguments &p = *refresh(&all);
+    MatrixArguments &m = matrixArguments(p, matrixOf(phase));
+    const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
+    const u32 first = part * m.memberRows;
+    const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
+    const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
+    const u32 row = block + width * threadIndex();
+    if (width * threadIndex() >= rows || row >= count) {
+        return;
     }
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
+    const bool normed = readsResidual(p, phase) || (phase == phaseHead && p.headInput == headSumOfLanes);
+    const float scale = normed ? normScale(p, w.phase) : 1.0f;
+    const float value = scale * rowSum(partials, width * threadIndex());
+    if (phase == phaseHead) {
+        const u32 token = (p.headInput == headOwnLane ? lane * m.laneRows : 0) + first + row;
+        if (step.row != ~0u) {
+            global<float>(p.logitsOut)[static_cast<u64>(step.row) * p.vocabulary + token] = value;
+        } else {
+            admitLogit(p, choice, step.position + 1, token, value);
+        }
+    } else if (phase == phaseGateUp) {
+        const float up = scale * rowSum(partials, 2 * threadIndex() + 1);
+        publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up), w.tag);
+    } else {
+        const u64 words = phase == phaseQkv      ? edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows)
+                          : phase == phaseOutput ? partialWords(p, moduleAttention, layer, lane)
+                                                 : partialWords(p, moduleFfn, layer, lane);
+        publish(words, first + row, value, w.tag);
+    }
+}
+
+DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step, Choice &choice) {
+    Arguments &p = *refresh(&all);
+    if (phase == phaseAttention) {
         KERNEL_MARK("attention");
-        attend(p, w, layer, lane, position);
+        attend(p, w, layer, lane, step.position);
+        return;
     }
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-        KERNEL_MARK("output");
-        outputPhase(p, w, stream, layer, lane);
+    KERNEL_MARK("stage");
+    stageInput(p, w, phase, layer, lane, step);
+    if (phase == phaseAggregate) {
+        publishShare(p, w, lane);
+        return;
     }
-    if (layer > 0) {
-        sumForLater(p, w, moduleFfn, layer - 1);
-    }
-    sumPresent(p, w, moduleAttention, layer);
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-        KERNEL_MARK("gate_up");
-        gateUpPhase(p, w, stream, layer, lane);
-    }
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-        KERNEL_MARK("down");
-        downPhase(p, w, stream, layer, lane);
-    }
-    sumForLater(p, w, moduleAttention, layer);
-}
-
-/// Brings the residual streams up to date after the last layer and, where the head reads all lanes, publishes the lanes'
-/// shares and their sum.
-DEV void aggregateLanes(const Parameters &p, Worker &w) {
-    const PackedMatrix &m = p.matrices[matrixHead];
-    const bool normed = p.headInput == headMeanOfNorms;
-    for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-        const u32 phase = w.phase;
-        stageResidual(p, w, m, residualOf(p, w, lane), updateAfter(p, moduleFfn, p.layers - 1, lane),
-                      normed ? normWeights(p, p.finalNorm, 0, lane) : 0);
-        barrier();
-        const float scale = normed ? normScale(p, phase) * p.laneScale : 1.0f;
-        const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
-        for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
-            const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
-            publish(p.headLanes, lane * p.hidden + i, scale * *shared(stageOffset(p, m, wave, index)), w.tag);
-        }
-        barrier();
-        w.phase++;
-    }
-    if (w.wave == workgroupWaves - 1) {
-        sumLanes(p, w, waitHeadInput, p.layers, p.headLanes, p.headSum);
-    }
-}
-
-/// Multiplies this workgroup's rows of the head with the staged input; logits go to `row` of the wanted ones, or into
-/// the thread's choice.
-DEV void multiplyHead(const Parameters &p, Worker &w, WeightStream &stream, bool normed, u32 part, u32 firstToken, u32 position, u32 row,
-                      Choice &choice) {
-    const PackedMatrix &m = p.matrices[matrixHead];
-    const u32 first = part * m.memberRows, count = memberRowCount(m, m.laneRows, part);
-    const u32 phase = w.phase;
-    multiply(p, w, m, stream, [&](u32 block, u32 rows, u32 partials) {
-        const u32 at = block + threadIndex();
-        if (threadIndex() < rows && at < count) {
-            const float logit = (normed ? normScale(p, phase) : 1.0f) * rowSum(partials, threadIndex());
-            const u32 token = firstToken + first + at;
-            if (row != ~0u) {
-                global<float>(p.logitsOut)[static_cast<u64>(row) * p.vocabulary + token] = logit;
-            } else {
-                admitLogit(p, choice, position + 1, token, logit);
-            }
-        }
+    KERNEL_MARK("multiply");
+    multiply(p, w, matrixArguments(p, matrixOf(phase)), stream, [&](u32 block, u32 rows, u32 partials) {
+        finishRows(p, w, phase, layer, lane, step, block, rows, partials, choice);
     });
 }
 
-/// The head: this workgroup's choice among its rows, or the position's logits in `row` of the wanted ones.
-DEV Choice headPhase(const Parameters &p, Worker &w, WeightStream &stream, u32 position, u32 row) {
-    const PackedMatrix &m = p.matrices[matrixHead];
+/// All phases of a step; returns this workgroup's choice of a token if the step has a head.
+DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &step, bool head) {
     Choice choice = noChoice();
-    sumPresent(p, w, moduleFfn, p.layers - 1);
-    if (p.headInput == headOwnLane) {
-        for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-            stageResidual(p, w, m, residualOf(p, w, lane), updateAfter(p, moduleFfn, p.layers - 1, lane),
-                          normWeights(p, p.finalNorm, 0, lane));
-            multiplyHead(p, w, stream, true, w.member, lane * m.laneRows, position, row, choice);
+    u32 phase = phaseQkv, layer = 0;
+    const u32 afterLayers = !head ? phaseHead + 1 : p.headInput == headOwnLane ? phaseHead : phaseAggregate;
+    while (phase <= phaseHead) {
+        KERNEL_MARK("dispatch");
+        runSums(p, w, phase, layer);
+        const bool once = phase == phaseHead && p.headInput != headOwnLane;
+        for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
+            runPhase(p, w, stream, phase, layer, lane, step, choice);
         }
-    } else {
-        aggregateLanes(p, w);
-        const bool normed = p.headInput == headSumOfLanes;
-        stageVector(p, w, m, waitHeadInput, p.layers, p.headSum, normed ? p.finalNorm : 0);
-        multiplyHead(p, w, stream, normed, w.group, 0, position, row, choice);
+        phase++;
+        if (phase == layerPhases) {
+            layer++;
+            phase = layer < p.layers ? phaseQkv : afterLayers;
+        }
     }
-    return workgroupChoice(w, p.scratchOffset, choice);
+    return head ? workgroupChoice(w, p.scratchOffset, choice) : choice;
 }
 
 } // namespace monokernel::kernel

@@ -5,6 +5,7 @@
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
+//   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
 

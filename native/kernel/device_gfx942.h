@@ -7,6 +7,7 @@
 #define DEV_MEMBER __attribute__((device, always_inline)) inline
 #define GLOBAL __attribute__((address_space(1)))
 #define SHARED __attribute__((address_space(3)))
+#define CONSTANT __attribute__((address_space(4)))
 #define KERNEL_ENTRY                                                                                                   \
     extern "C" __attribute__((global, amdgpu_flat_work_group_size(256, 256), amdgpu_waves_per_eu(1, 2)))
 #define KERNEL_MARK(name) asm volatile("mk_" name "_%=:" :::)
@@ -18,6 +19,17 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileVectors = 8;
+
+using Arguments = const CONSTANT Parameters;
+using MatrixArguments = const CONSTANT PackedMatrix;
+
+DEV Arguments *arguments(const Parameters &) { return (Arguments *)__builtin_amdgcn_kernarg_segment_ptr(); }
+DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
+/// Loads before and after are not shared: the scalar registers do not hold all arguments at once.
+DEV Arguments *refresh(Arguments *pointer) {
+    asm volatile("" : "+s"(pointer));
+    return pointer;
+}
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
@@ -104,8 +116,8 @@ DEV float logarithm2(float x) { return __builtin_amdgcn_logf(x); }
 struct TileStage {
     u32x4 vectors[tileVectors];
 
-    DEV_MEMBER void begin(const Parameters &) {}
-    DEV_MEMBER u32 depth(const Parameters &) const { return 1; }
+    DEV_MEMBER void begin(Arguments &) {}
+    DEV_MEMBER u32 depth(Arguments &) const { return 1; }
     DEV_MEMBER void fill(u64 address) {
         GLOBAL const u32x4 *from = (GLOBAL const u32x4 *)address + laneIndex();
 #pragma unroll
@@ -119,7 +131,7 @@ struct TileStage {
             out[i] = vectors[i];
         }
     }
-    DEV_MEMBER void end(const Parameters &) {}
+    DEV_MEMBER void end(Arguments &) {}
 };
 
 } // namespace monokernel::kernel

@@ -18,6 +18,13 @@ constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileVectors = 8;
 
+using Arguments = const Parameters;
+using MatrixArguments = const PackedMatrix;
+
+DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
+DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
+
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
 DEV u32 threadIndex() { return host::current().thread; }
@@ -76,8 +83,8 @@ DEV float logarithm2(float x) { return __builtin_log2f(x); }
 struct TileStage {
     u32x4 vectors[tileVectors];
 
-    void begin(const Parameters &) {}
-    u32 depth(const Parameters &) const { return 1; }
+    void begin(Arguments &) {}
+    u32 depth(Arguments &) const { return 1; }
     void fill(u64 address) {
         const u32x4 *from = reinterpret_cast<const u32x4 *>(address) + laneIndex();
         for (u32 i = 0; i < tileVectors; i++) {
@@ -89,7 +96,7 @@ struct TileStage {
             out[i] = vectors[i];
         }
     }
-    void end(const Parameters &) {}
+    void end(Arguments &) {}
 };
 
 } // namespace monokernel::kernel

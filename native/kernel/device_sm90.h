@@ -17,6 +17,20 @@ constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileVectors = 4;
 
+using Arguments = const Parameters;
+using MatrixArguments = const PackedMatrix;
+
+DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
+DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+/// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would make
+/// the compiler copy all of it to local memory.
+DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {
+    static_assert(__builtin_offsetof(Parameters, matrices) == 0);
+    u64 address;
+    asm("{\n\t.reg .b64 parameter;\n\tmov.b64 parameter, monokernel_param_0;\n\tcvta.param.u64 %0, parameter;\n\t}" : "=l"(address));
+    return reinterpret_cast<const PackedMatrix *>(address)[matrix];
+}
+
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
 DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
@@ -115,8 +129,8 @@ struct TileStage {
     u32 slots, slot, phase;  ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
 
-    DEV_MEMBER u32 depth(const Parameters &p) const { return p.ringSlots; }
-    DEV_MEMBER void begin(const Parameters &p) {
+    DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
+    DEV_MEMBER void begin(Arguments &p) {
         slots = p.ringSlots;
         const u32 base = sharedAddress(shared(p.ringOffset));
         constexpr u32 waves = workgroupThreads / waveLanes, bytes = tileVectors * waveLanes * 16;
@@ -173,7 +187,7 @@ struct TileStage {
         waveSync();
     }
     /// Copies in flight must land before the workgroup leaves.
-    DEV_MEMBER void end(const Parameters &) {
+    DEV_MEMBER void end(Arguments &) {
         for (u32 i = 0; i < slots; i++) {
             await();
             advance();

@@ -7,14 +7,14 @@
 namespace monokernel::kernel {
 
 /// to[i] = sum over lanes of from[lane][i], both tagged, for this workgroup's slice of [hidden]. Whole-wave, one wave.
-DEV void sumLanes(const Parameters &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
+DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
     const u32 pairs = p.hidden >> 1;
     const u32 begin = static_cast<u32>(static_cast<u64>(pairs) * w.group / p.workgroups);
     const u32 end = static_cast<u32>(static_cast<u64>(pairs) * (w.group + 1) / p.workgroups);
     for (u32 base = begin; base < end; base += waveLanes) {
         const u32 index = 2 * minimum(base + w.lane, end - 1);
         float a = 0.0f, b = 0.0f;
-        for (u32 lane = 0; lane < p.lanes; lane += batchPairs) {
+        for (u32 lane = 0; lane < p.lanes; lane += batchPairs) { // usually once
             float x[batchPairs], y[batchPairs];
             collect(p, w, edge, layer, x, y, [&](u32 i) {
                 return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index;
@@ -35,39 +35,52 @@ DEV void sumLanes(const Parameters &p, Worker &w, u32 edge, u32 layer, u64 from,
 /// The modules of a layer whose partial outputs enter the residual streams.
 enum Module : u32 { moduleAttention, moduleFfn };
 
-DEV u64 partialWords(const Parameters &p, u32 module, u32 layer, u32 lane) {
+DEV u64 partialWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputPartial : p.downPartial;
     return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
 }
-DEV u64 sumWords(const Parameters &p, u32 module, u32 layer) {
+DEV u64 sumWords(Arguments &p, u32 module, u32 layer) {
     return (module == moduleAttention ? p.outputSum : p.downSum) + static_cast<u64>(layer) * p.hidden * 8;
 }
-DEV u32 reductionOf(const Parameters &p, u32 layer) {
+DEV u32 reductionOf(Arguments &p, u32 layer) {
     return layer < p.broadcastDelay ? p.earlyReduction : p.lateReduction;
 }
 DEV u32 partialEdge(u32 module) { return module == moduleAttention ? waitAttentionPartial : waitFfnPartial; }
 
 /// What `module` of `layer` adds to `lane`'s residual stream.
-DEV ResidualUpdate updateAfter(const Parameters &p, u32 module, u32 layer, u32 lane) {
+DEV ResidualUpdate updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u32 reduction = reductionOf(p, layer);
-    const u32 past = reduction == reductionPast ? layer - p.broadcastDelay : layer;
-    return {reduction, partialEdge(module), layer, partialWords(p, module, layer, lane), sumWords(p, module, past),
-            partialWords(p, module, past, lane), 0};
+    ResidualUpdate update{0, partialEdge(module), layer, 0, 0, partialWords(p, module, layer, lane), 1.0f};
+    if (reduction == reductionOwn) {
+        update.lastScale = p.ownScale;
+    } else if (reduction == reductionPresent) {
+        update.edge = waitLaneSum;
+        update.last = sumWords(p, module, layer);
+    } else {
+        update.sumPast = sumWords(p, module, layer - p.broadcastDelay);
+        update.ownPast = partialWords(p, module, layer - p.broadcastDelay, lane);
+    }
+    return update;
 }
 
+/// A sum over lanes to be made.
+struct LaneSum {
+    bool needed;
+    u32 edge, layer;
+    u64 from, to;
+};
+
 /// The sum that this layer's own update needs at once.
-DEV void sumPresent(const Parameters &p, Worker &w, u32 module, u32 layer) {
-    if (reductionOf(p, layer) == reductionPresent && w.wave == workgroupWaves - 1) {
-        sumLanes(p, w, partialEdge(module), layer, partialWords(p, module, layer, 0), sumWords(p, module, layer));
-    }
+DEV LaneSum presentSum(Arguments &p, u32 module, u32 layer) {
+    return {reductionOf(p, layer) == reductionPresent, partialEdge(module), layer, partialWords(p, module, layer, 0),
+            sumWords(p, module, layer)};
 }
 
 /// The sum that a later layer needs, made while there is time.
-DEV void sumForLater(const Parameters &p, Worker &w, u32 module, u32 layer) {
+DEV LaneSum laterSum(Arguments &p, u32 module, u32 layer) {
     const bool needed = p.lateReduction == reductionPast && layer + p.broadcastDelay < p.layers;
-    if (needed && reductionOf(p, layer) != reductionPresent && w.wave == workgroupWaves - 1) {
-        sumLanes(p, w, partialEdge(module), layer, partialWords(p, module, layer, 0), sumWords(p, module, layer));
-    }
+    return {needed && reductionOf(p, layer) != reductionPresent, partialEdge(module), layer, partialWords(p, module, layer, 0),
+            sumWords(p, module, layer)};
 }
 
 } // namespace monokernel::kernel

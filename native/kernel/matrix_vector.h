@@ -24,7 +24,7 @@ DEV float dotChunk(u32x4 weights, f32x4 low, f32x4 high, float sum) {
 
 /// The wave's part of one block of rows, into the block's partial sums [wave][row].
 template <u32 tileStepsLog2>
-DEV void multiplyBlock(const Parameters &p, const Worker &w, const PackedMatrix &m, WeightStream &stream, u32 groups, u32 partials) {
+DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups, u32 partials) {
     constexpr u32 tileSteps = 1 << tileStepsLog2, tileRows = tileVectors >> tileStepsLog2;
     const u32 rowLanes = 1 << m.rowLanesLog2;
     const u32 rowsOfVector = waveLanes >> m.rowLanesLog2;
@@ -69,7 +69,7 @@ DEV float rowSum(u32 partials, u32 row) {
 /// Multiplies the workgroup's rows with the staged input. finish(first row, rows, partials) is called by every thread
 /// after each block's barrier, with the rows counted from the workgroup's first.
 template <class Finish>
-DEV void multiply(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, Finish finish) {
+DEV void multiply(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Finish finish) {
     const u32 rowsOfGroup = (tileVectors >> m.tileStepsLog2) * (waveLanes >> m.rowLanesLog2);
     for (u32 group = 0; group < m.groups; group += m.blockGroups) {
         const u32 groups = minimum(m.blockGroups, m.groups - group);
@@ -88,38 +88,9 @@ DEV void multiply(const Parameters &p, Worker &w, const PackedMatrix &m, WeightS
 }
 
 /// Rows of this member that exist, from its first.
-DEV u32 memberRowCount(const PackedMatrix &m, u32 rows, u32 member) {
+DEV u32 memberRowCount(MatrixArguments &m, u32 rows, u32 member) {
     const u32 first = member * m.memberRows;
     return first >= rows ? 0 : minimum(m.memberRows, rows - first);
-}
-
-/// Publishes the rows, times 1/rms when the input was normed, at `words` [laneRows].
-DEV void multiplyAndPublish(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, bool normed, u64 words) {
-    const u32 first = w.member * m.memberRows, count = memberRowCount(m, m.laneRows, w.member);
-    const u32 phase = w.phase;
-    multiply(p, w, m, stream, [&](u32 row, u32 rows, u32 partials) {
-        const u32 at = row + threadIndex();
-        if (threadIndex() < rows && at < count) {
-            const float scale = normed ? normScale(p, phase) : 1.0f;
-            publish(words, first + at, scale * rowSum(partials, threadIndex()), w.tag);
-        }
-    });
-}
-
-/// Gate and up rows alternate; publishes silu(gate) * up at `words` [laneRows / 2].
-DEV void multiplyAndActivate(const Parameters &p, Worker &w, const PackedMatrix &m, WeightStream &stream, u64 words) {
-    const u32 first = w.member * m.memberRows, count = memberRowCount(m, m.laneRows, w.member);
-    const u32 phase = w.phase;
-    multiply(p, w, m, stream, [&](u32 row, u32 rows, u32 partials) {
-        const u32 at = row + 2 * threadIndex();
-        if (2 * threadIndex() < rows && at < count) {
-            const float scale = normScale(p, phase);
-            const float gate = scale * rowSum(partials, 2 * threadIndex());
-            const float up = scale * rowSum(partials, 2 * threadIndex() + 1);
-            const float value = gate / (1.0f + exponential2(-1.44269504f * gate)) * up;
-            publish(words, (first + at) >> 1, value, w.tag);
-        }
-    });
 }
 
 } // namespace monokernel::kernel

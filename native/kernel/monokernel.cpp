@@ -6,7 +6,7 @@ namespace monokernel::kernel {
 
 /// Roles come from a ticket, counted on each die of the device where it has several: neighbours in role are neighbours
 /// in silicon. False if the workgroups are not spread evenly over the dies.
-DEV bool takeRole(const Parameters &p, Worker &w) {
+DEV bool takeRole(Arguments &p, Worker &w) {
     SHARED u32 *box = (SHARED u32 *)shared(p.sumsOffset);
     const u32 xcc = p.xccs > 1 ? xccIndex() : 0, share = p.workgroups / p.xccs;
     if (threadIndex() == 0) {
@@ -29,7 +29,7 @@ DEV bool takeRole(const Parameters &p, Worker &w) {
 }
 
 /// True in all waves of the workgroup if a wait has failed in one of them.
-DEV bool anyFailed(const Parameters &p, const Worker &w) {
+DEV bool anyFailed(Arguments &p, const Worker &w) {
     SHARED float *flags = shared(p.sumsOffset);
     barrier();
     if (w.lane == 0) {
@@ -44,7 +44,7 @@ DEV bool anyFailed(const Parameters &p, const Worker &w) {
     return any(failed != 0.0f);
 }
 
-DEV bool isStopToken(const Parameters &p, u32 token) {
+DEV bool isStopToken(Arguments &p, u32 token) {
     for (u32 i = 0; i < p.stopCount; i++) {
         if (global<const u32>(p.stopTokens)[i] == token) {
             return true;
@@ -58,7 +58,7 @@ struct Progress {
 };
 
 /// What the whole grid does with the step's choice: gives the token to the host or ends the request.
-DEV void decide(const Parameters &p, const Worker &w, const Choice &choice, Progress &progress) {
+DEV void decide(Arguments &p, const Worker &w, const Choice &choice, Progress &progress) {
     const float logProbability = choice.logit - choice.top - naturalLog(choice.sum);
     const u32 token = uniform(choice.token);
     if (any(logProbability < p.sampler.minLogProbability)) {
@@ -80,7 +80,7 @@ DEV void decide(const Parameters &p, const Worker &w, const Choice &choice, Prog
     }
 }
 
-DEV void writeResult(const Parameters &p, const Worker &w, const Progress &progress, u32 position) {
+DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u32 position) {
     if (w.group != 0 || threadIndex() != 0) {
         return;
     }
@@ -94,7 +94,7 @@ DEV void writeResult(const Parameters &p, const Worker &w, const Progress &progr
     systemStore(result + 6, p.tagBase);
 }
 
-DEV void runRequest(const Parameters &p, Worker &w) {
+DEV void runRequest(Arguments &p, Worker &w) {
     WeightStream stream;
     stream.begin(p, w, p.firstPosition);
     Progress progress{0, stopRunning};
@@ -103,15 +103,8 @@ DEV void runRequest(const Parameters &p, Worker &w) {
     while (progress.stop == stopRunning) {
         const bool last = position + 1 >= p.promptLength;
         const u32 row = p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
-        Choice choice = noChoice();
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
-        for (u32 layer = 0; layer < p.layers; layer++) {
-            runLayer(p, w, stream, layer, token, position);
-        }
-        if (last || row != ~0u) {
-            KERNEL_MARK("head");
-            choice = headPhase(p, w, stream, position, row);
-        }
+        Choice choice = runStep(p, w, stream, {token, position, row}, last || row != ~0u);
         choice.cancel = cancel != 0 ? 1 : 0;
         release(); // the cache, before the summary that lets others go on to read it
         barrier();
@@ -137,7 +130,8 @@ DEV void runRequest(const Parameters &p, Worker &w) {
 }
 
 /// The only entry point; its symbol is "monokernel".
-KERNEL_ENTRY void monokernel(const Parameters p) {
+KERNEL_ENTRY void monokernel(const Parameters parameters) {
+    Arguments &p = *arguments(parameters);
     Worker w;
     if (takeRole(p, w)) {
         runRequest(p, w);

@@ -8,10 +8,11 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 4; ///< pairs of elements a lane waits for at once
+constexpr u32 batchPairs = 8; ///< pairs of elements a lane waits for at once
+constexpr u32 batchChunks = 4; ///< chunks of the KV cache it merges at once
 
 /// Where element `index` of a wave's slice lies (in floats).
-DEV u32 stageOffset(const Parameters &p, const PackedMatrix &m, u32 wave, u32 index) {
+DEV u32 stageOffset(Arguments &p, MatrixArguments &m, u32 wave, u32 index) {
     const u32 chunks = m.steps << m.rowLanesLog2;
     const u32 half = (index >> 2) & 1;
     return half * p.stageFloats + (wave * chunks + (index >> 3)) * 4 + (index & 3);
@@ -25,25 +26,25 @@ struct Slice {
     u32 padded;   ///< elements staged, zeros after count
 };
 
-DEV Slice sliceOf(const PackedMatrix &m, u32 wave) {
+DEV Slice sliceOf(MatrixArguments &m, u32 wave) {
     const u32 begin = minimum(wave * m.waveChunks * 8, m.depth), end = minimum(begin + m.waveChunks * 8, m.depth);
     return {begin, end - begin, (m.steps << m.rowLanesLog2) * 8};
 }
 
-DEV void stagePair(const Parameters &p, const PackedMatrix &m, u32 wave, u32 index, float a, float b) {
+DEV void stagePair(Arguments &p, MatrixArguments &m, u32 wave, u32 index, float a, float b) {
     SHARED float *at = shared(stageOffset(p, m, wave, index));
     at[0] = a;
     at[1] = b;
 }
 
-DEV void stageZeros(const Parameters &p, const PackedMatrix &m, const Worker &w, const Slice &slice) {
+DEV void stageZeros(Arguments &p, MatrixArguments &m, const Worker &w, const Slice &slice) {
     for (u32 index = slice.count + 2 * w.lane; index < slice.padded; index += 2 * waveLanes) {
         stagePair(p, m, w.wave, index, 0.0f, 0.0f);
     }
 }
 
 /// The wave's part of the sum of squares, for the workgroup to add up after the next barrier.
-DEV void storeNormSum(const Parameters &p, const Worker &w, float squares) {
+DEV void storeNormSum(Arguments &p, const Worker &w, float squares) {
     squares = waveSum(squares);
     if (w.lane == 0) {
         *shared(p.sumsOffset + (w.phase & 1) * workgroupWaves + w.wave) = squares;
@@ -51,7 +52,7 @@ DEV void storeNormSum(const Parameters &p, const Worker &w, float squares) {
 }
 
 /// 1 / rms of the staged vector; after the barrier.
-DEV float normScale(const Parameters &p, u32 phase) {
+DEV float normScale(Arguments &p, u32 phase) {
     float sum = 0.0f;
     for (u32 i = 0; i < workgroupWaves; i++) {
         sum += *shared(p.sumsOffset + (phase & 1) * workgroupWaves + i);
@@ -59,84 +60,62 @@ DEV float normScale(const Parameters &p, u32 phase) {
     return inverseSquareRoot(sum / static_cast<float>(p.hidden) + p.normEpsilon);
 }
 
-/// What is added to a lane's residual stream before it is read.
+/// What is added to a lane's residual stream before it is read, in this order: the sum over lanes of a delayed layer less
+/// the lane's own part of it (both there long before), then what this layer gives. At the first layer of a step the
+/// stream is the token's embedding instead.
 struct ResidualUpdate {
-    u32 reduction;
+    u64 embeddingRow; ///< bf16, or 0
     u32 edge, layer;
-    u64 own;     ///< tagged partial of this layer and lane
-    u64 sum;     ///< tagged sum over lanes: of this layer (present), or of the delayed one (past)
-    u64 ownPast; ///< tagged partial of the delayed layer and this lane
-    u64 embeddingRow; ///< bf16, instead of an update: the first layer of a step
+    u64 sumPast, ownPast; ///< tagged [hidden], or 0
+    u64 last;             ///< tagged [hidden]
+    float lastScale;
 };
-
-template <u32 N> DEV void loadEmbedding(u64 row, const u32 (&index)[N], float (&a)[N], float (&b)[N]) {
-#pragma unroll
-    for (u32 i = 0; i < N; i++) {
-        const u32 pair = global<const u32>(row)[index[i] >> 1];
-        a[i] = bf16Low(pair);
-        b[i] = bf16High(pair);
-    }
-}
-
-template <u32 N>
-DEV void addUpdate(const Parameters &p, Worker &w, const ResidualUpdate &u, const u32 (&index)[N], float (&a)[N], float (&b)[N]) {
-    float x[N], y[N];
-    if (u.reduction == reductionPresent) {
-        collect(p, w, waitLaneSum, u.layer, x, y, [&](u32 i) { return global<const u64>(u.sum) + index[i]; });
-    } else {
-        collect(p, w, u.edge, u.layer, x, y, [&](u32 i) { return global<const u64>(u.own) + index[i]; });
-    }
-    const float scale = u.reduction == reductionOwn ? p.ownScale : 1.0f;
-#pragma unroll
-    for (u32 i = 0; i < N; i++) {
-        a[i] += scale * x[i];
-        b[i] += scale * y[i];
-    }
-    if (u.reduction == reductionPast) {
-        float c[N], d[N];
-        collect(p, w, waitLaneSum, u.layer, x, y, [&](u32 i) { return global<const u64>(u.sum) + index[i]; });
-        collect(p, w, u.edge, u.layer, c, d, [&](u32 i) { return global<const u64>(u.ownPast) + index[i]; });
-#pragma unroll
-        for (u32 i = 0; i < N; i++) {
-            a[i] += x[i] - c[i];
-            b[i] += y[i] - d[i];
-        }
-    }
-}
 
 /// Brings the lane's residual stream up to date and stages it times `gamma` (f32 [hidden], or 0 for none). Each element
 /// belongs to one thread of the workgroup, which alone reads and writes it.
-DEV void stageResidual(const Parameters &p, Worker &w, const PackedMatrix &m, u64 residual, const ResidualUpdate &u, u64 gamma) {
+DEV void stageResidual(Arguments &p, Worker &w, MatrixArguments &m, u64 residual, const ResidualUpdate &u, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
-        u32 index[batchPairs];
-        float a[batchPairs] = {}, b[batchPairs] = {};
-#pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
-            const u32 local = base + 2 * (w.lane + i * waveLanes);
-            index[i] = slice.begin + minimum(local, slice.count - 2);
-        }
-        if (u.embeddingRow != 0) {
-            loadEmbedding(u.embeddingRow, index, a, b);
-        } else {
+    for (u32 term = u.sumPast != 0 ? 0 : 2; term < 3; term++) {
+        const u64 words = term == 0 ? u.sumPast : term == 1 ? u.ownPast : u.last;
+        const float scale = term == 0 ? 1.0f : term == 1 ? -1.0f : u.lastScale;
+        for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
+            u32 index[batchPairs];
+            float a[batchPairs], b[batchPairs], x[batchPairs], y[batchPairs];
 #pragma unroll
             for (u32 i = 0; i < batchPairs; i++) {
+                index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
                 a[i] = global<const float>(residual)[index[i]];
                 b[i] = global<const float>(residual)[index[i] + 1];
             }
-            addUpdate(p, w, u, index, a, b);
-        }
+            if (u.embeddingRow != 0) {
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
-            const u32 local = base + 2 * (w.lane + i * waveLanes);
-            if (local < slice.count) {
-                global<float>(residual)[index[i]] = a[i];
-                global<float>(residual)[index[i] + 1] = b[i];
-                squares += a[i] * a[i] + b[i] * b[i];
-                const float g = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
-                const float h = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
-                stagePair(p, m, w.wave, local, a[i] * g, b[i] * h);
+                for (u32 i = 0; i < batchPairs; i++) {
+                    const u32 pair = global<const u32>(u.embeddingRow)[index[i] >> 1];
+                    a[i] = bf16Low(pair);
+                    b[i] = bf16High(pair);
+                }
+            } else {
+                collect(p, w, u.edge, u.layer, x, y, [&](u32 i) { return global<const u64>(words) + index[i]; });
+#pragma unroll
+                for (u32 i = 0; i < batchPairs; i++) {
+                    a[i] = __builtin_fmaf(scale, x[i], a[i]);
+                    b[i] = __builtin_fmaf(scale, y[i], b[i]);
+                }
+            }
+#pragma unroll
+            for (u32 i = 0; i < batchPairs; i++) {
+                const u32 local = base + 2 * (w.lane + i * waveLanes);
+                if (local < slice.count) {
+                    global<float>(residual)[index[i]] = a[i];
+                    global<float>(residual)[index[i] + 1] = b[i];
+                    if (term == 2) {
+                        squares += a[i] * a[i] + b[i] * b[i];
+                        const float g = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
+                        const float h = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
+                        stagePair(p, m, w.wave, local, a[i] * g, b[i] * h);
+                    }
+                }
             }
         }
     }
@@ -146,7 +125,7 @@ DEV void stageResidual(const Parameters &p, Worker &w, const PackedMatrix &m, u6
 }
 
 /// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
-DEV void stageVector(const Parameters &p, Worker &w, const PackedMatrix &m, u32 edge, u32 layer, u64 words, u64 gamma) {
+DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
     for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
@@ -175,7 +154,7 @@ DEV void stageVector(const Parameters &p, Worker &w, const PackedMatrix &m, u32 
 
 /// Stages the heads' outputs, merging the chunks of the KV cache that different workgroups attended to: each chunk gives
 /// its maximum score, its sum of weights and its weighted sum of values.
-DEV void stageAttention(const Parameters &p, Worker &w, const PackedMatrix &m, u32 layer, u64 words) {
+DEV void stageAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, u64 words) {
     const Slice slice = sliceOf(m, w.wave);
     const u32 chunkWords = p.headDim + 2;
     for (u32 base = 0; base < slice.count; base += 2 * waveLanes) {
@@ -184,13 +163,13 @@ DEV void stageAttention(const Parameters &p, Worker &w, const PackedMatrix &m, u
         const u32 head = index / p.headDim, element = index % p.headDim;
         GLOBAL const u64 *chunks = global<const u64>(words) + head * p.chunks * chunkWords;
         float top = -1e30f, total = 0.0f, a = 0.0f, b = 0.0f;
-        for (u32 c = 0; c < p.chunks; c += batchPairs) {
-            float x[2 * batchPairs], y[2 * batchPairs];
+        for (u32 c = 0; c < p.chunks; c += batchChunks) {
+            float x[2 * batchChunks], y[2 * batchChunks];
             collect(p, w, waitAttention, layer, x, y, [&](u32 i) {
                 return chunks + minimum(c + (i >> 1), p.chunks - 1) * chunkWords + ((i & 1) != 0 ? 2 + element : 0);
             });
 #pragma unroll
-            for (u32 i = 0; i < batchPairs; i++) {
+            for (u32 i = 0; i < batchChunks; i++) {
                 const float score = c + i < p.chunks ? x[2 * i] : -1e30f;
                 const float peak = larger(top, score);
                 const float keep = exponential2(top - peak);

@@ -6,7 +6,7 @@ namespace monokernel::kernel {
 
 /// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
 /// are wanted.
-DEV bool runsHead(const Parameters &p, u32 position) {
+DEV bool runsHead(Arguments &p, u32 position) {
     if (position + 1 >= p.promptLength) {
         return true;
     }
@@ -22,7 +22,7 @@ struct WeightStream {
     u32 matrix;    ///< what is being fetched
     u32 layer, lane, position;
 
-    DEV_MEMBER void begin(const Parameters &p, const Worker &w, u32 firstPosition) {
+    DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
         stage.begin(p);
         position = firstPosition;
         layer = 0;
@@ -35,15 +35,15 @@ struct WeightStream {
         }
     }
 
-    DEV_MEMBER void take(const Parameters &p, const Worker &w, u32x4 (&tile)[tileVectors]) {
+    DEV_MEMBER void take(Arguments &p, const Worker &w, u32x4 (&tile)[tileVectors]) {
         stage.take(tile);
         fetch(p, w);
     }
 
-    DEV_MEMBER void end(const Parameters &p) { stage.end(p); }
+    DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
   private:
-    DEV_MEMBER void fetch(const Parameters &p, const Worker &w) {
+    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
         stage.fill(next);
         next += workgroupWaves * tileBytes;
         if (--left == 0) {
@@ -52,17 +52,18 @@ struct WeightStream {
     }
 
     /// Whether all workgroups share the head's rows, whatever their lane.
-    DEV_MEMBER static bool sharedHead(const Parameters &p) { return p.headInput != headOwnLane; }
+    DEV_MEMBER static bool sharedHead(Arguments &p) { return p.headInput != headOwnLane; }
 
-    DEV_MEMBER void enter(const Parameters &p, const Worker &w) {
-        const PackedMatrix &m = p.matrices[matrix];
+    DEV_MEMBER void enter(Arguments &p, const Worker &w) {
+        MatrixArguments &m = matrixArguments(p, matrix);
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.groups * (m.steps >> m.tileStepsLog2);
         next = m.tiles + layer * m.layerBytes +
                (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
     }
 
-    DEV_MEMBER void advance(const Parameters &p, const Worker &w) {
+    DEV_MEMBER void advance(Arguments &all, const Worker &w) {
+        Arguments &p = *refresh(&all);
         lane += w.laneStep;
         if (lane >= p.lanes || (matrix == matrixHead && sharedHead(p))) {
             lane = w.firstLane;

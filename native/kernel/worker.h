@@ -25,7 +25,8 @@ DEV void publish(u64 words, u32 index, float value, u32 tag) {
 }
 
 /// Called now and then by a wait: leaves when another wait has failed or this one has lasted too long. Whole-wave.
-DEV bool waitExpired(const Parameters &p, u32 group, u32 edge, u32 layer, u32 spins) {
+DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) {
+    Arguments &p = *refresh(&all);
     GLOBAL u64 *abort = global<u64>(p.abort);
     if (any(pollWord(abort) != 0)) {
         return true;
@@ -40,7 +41,7 @@ DEV bool waitExpired(const Parameters &p, u32 group, u32 edge, u32 layer, u32 sp
 }
 
 /// True while the wait should go on.
-DEV bool waitOn(const Parameters &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
+DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
     if (w.failed) {
         return false;
     }
@@ -60,7 +61,7 @@ DEV bool late(WordPair pair, u32 tag) {
 /// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one for
 /// a lane without work). Spins on the last pair alone, so that waiting costs little bandwidth. Whole-wave.
 template <u32 N, class From>
-DEV void collect(const Parameters &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
+DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
     u32 spins = 0;
     WordPair pairs[N];
     for (;;) {
@@ -88,7 +89,7 @@ DEV void collect(const Parameters &p, Worker &w, u32 edge, u32 layer, float (&fi
 
 /// The same for single words.
 template <u32 N, class From>
-DEV void collectWords(const Parameters &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
+DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
     u32 spins = 0;
     for (;;) {
         bool missing = false;
