@@ -1,7 +1,9 @@
 /**
- * Compares our CPU engine with llama.cpp on the same weights, in one run. Usage: npm run bench:cpu -- [--quick] [--large]
+ * Compares our CPU engine with llama.cpp on the same weights, in one run.
+ * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N]
  *   --quick  one model, few repeats, about a minute; docs/performance.md stays as it is
  *   --large  the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
+ *   --model  only this one (N: nano's weights in the shape of a Llama); docs/performance.md stays as it is
  */
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,7 +32,7 @@ interface Task {
 }
 
 const full: Effort = {
-  repeats: { wanted: 7, rounds: 12 },
+  repeats: { wanted: 5, rounds: 8 },
   seconds: 0.4,
   depths: [0, 512],
   coldPrompts: [64, 512, 1800],
@@ -88,7 +90,11 @@ async function runTask(task: Task, store: ModelStore, peers: Peers, report: (row
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, large: { type: 'boolean', default: false } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      large: { type: 'boolean', default: false },
+      model: { type: 'string' },
+    },
   });
   const peers = installPeers(!values.quick);
   const store = new ModelStore(path.join(root, '.cache/bench-models'));
@@ -105,7 +111,8 @@ async function main(): Promise<void> {
     );
     console.error(`  ${JSON.stringify(row.measure)} ${figures.join('; ')}`);
   };
-  const list = tasks(values);
+  const list = tasks(values).filter(({ model }) => values.model === undefined || model.shape.name === values.model);
+  if (list.length === 0) throw new Error(`There is no model ${values.model ?? ''}: S, M, N, or L with --large.`);
   const proven = new Set(
     tasks(values)
       .map(({ model }) => model)
@@ -117,7 +124,7 @@ async function main(): Promise<void> {
   rows.push(await measureNano(peers, values.quick ? quick : full));
   const text = reportText({ machine: machineLines(), rows, notes, agreement });
   console.log(text);
-  if (!values.quick) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
+  if (!values.quick && values.model === undefined) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
 }
 
 main().catch((error: unknown) => {

@@ -10,21 +10,19 @@ import { addonFile } from './project';
 interface Outcome {
   tokens: number[];
   logprobs: number[];
-  /** Seconds from the request to the first token in JavaScript's hands, and to the end. */
+  /** Seconds from the request to the first token in JavaScript's hands. */
   first: number;
-  total: number;
   statistics: GenerateStatistics;
 }
 
 async function generate(engine: NativeEngine, prompt: readonly number[], maxTokens: number): Promise<Outcome> {
   const start = performance.now();
-  const seconds = (): number => (performance.now() - start) / 1000;
   const generation = engine.generate(prompt, { maxTokens, stopTokens: [] });
   const tokens: number[] = [];
   const logprobs: number[] = [];
   let first = Number.NaN;
   for await (const batch of generation) {
-    if (tokens.length === 0) first = seconds();
+    if (tokens.length === 0) first = (performance.now() - start) / 1000;
     for (const { token, logprob } of batch) {
       tokens.push(token);
       logprobs.push(logprob);
@@ -32,7 +30,7 @@ async function generate(engine: NativeEngine, prompt: readonly number[], maxToke
   }
   const statistics = await generation.done;
   if (tokens.length !== maxTokens) throw new Error(`${tokens.length} of ${maxTokens} tokens: ${statistics.stop}`);
-  return { tokens, logprobs, first, total: seconds(), statistics };
+  return { tokens, logprobs, first, statistics };
 }
 
 type Command = (engine: NativeEngine, numbers: readonly number[]) => Promise<object>;
@@ -44,9 +42,8 @@ const commands: Record<string, Command> = {
   },
   async decode(engine, [count = 0, ...prompt]) {
     // The first token comes from the prompt's last one; the engine's clock for decoding starts with it.
-    const { statistics, first, total } = await generate(engine, prompt, count + 1);
-    const seconds = statistics.decodeTime / 1000;
-    return { seconds, count, seen: total - first };
+    const { statistics } = await generate(engine, prompt, count + 1);
+    return { seconds: statistics.decodeTime / 1000, count };
   },
   async greedy(engine, [count = 0, ...prompt]) {
     const { tokens, logprobs } = await generate(engine, prompt, count);
