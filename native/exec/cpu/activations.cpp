@@ -1,5 +1,7 @@
 #include "exec/cpu/activations.h"
 
+#include <algorithm>
+
 namespace monokernel::cpu {
 
 namespace {
@@ -9,6 +11,10 @@ uint32_t padded(uint32_t width) { return static_cast<uint32_t>(roundUp(width, bl
 PageMemory floats(size_t count) { return {count * sizeof(float), PageMemory::Pages::ordinary}; }
 
 } // namespace
+
+uint32_t Activations::partialLayers(const ModelSpec &spec) {
+    return std::min(2 * spec.broadcastDelay + 2, spec.layerCount);
+}
 
 Activations::Activations(const ModelSpec &spec, uint32_t maxTokens, uint32_t contextLength)
     : maxTokens_(maxTokens), lanes_(spec.laneCount), hiddenWidth_(padded(spec.hiddenSize)),

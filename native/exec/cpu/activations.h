@@ -15,9 +15,10 @@ public:
     /// For steps of up to `maxTokens` tokens in a context of `contextLength`. Throws ModelError(memory).
     Activations(const ModelSpec &spec, uint32_t maxTokens, uint32_t contextLength);
 
-    /// A block's partial outputs are kept for this many layers. With R = 2 delay + 1, whoever writes layer i has waited
-    /// for all workers' layer i - 1 - delay, who have then read everything up to layer i - 1 - 2 delay of theirs.
-    static uint32_t partialLayers(const ModelSpec &spec) { return 2 * spec.broadcastDelay + 2; }
+    /// A block's partial outputs are kept for this many layers (at most all of a step, which ends with all workers in
+    /// step). Whoever writes layer i has waited for all workers' blocks of layer i - 1 - delay, so they have read
+    /// everything up to layer i - 2 - 2 delay for the last time.
+    static uint32_t partialLayers(const ModelSpec &spec);
 
     enum class Block : uint8_t { attention, ffn };
 
