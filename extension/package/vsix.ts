@@ -33,7 +33,17 @@ export async function buildVsix(root: string, folder: string): Promise<string> {
 
   const vsix = path.join(folder, `monokernel-${TARGET}.vsix`);
   const vsce = path.join(root, 'node_modules/@vscode/vsce/vsce');
-  const args = ['package', '--target', TARGET, '--no-dependencies', '--ignoreFile', ignoreFile, '--out', vsix];
+  const args = [
+    'package',
+    '--target',
+    TARGET,
+    '--no-dependencies',
+    '--no-rewrite-relative-links',
+    '--ignoreFile',
+    ignoreFile,
+    '--out',
+    vsix,
+  ];
   try {
     await promisify(execFile)(process.execPath, [vsce, ...args], { cwd: root, timeout: LIMIT_MS });
   } catch (error) {

@@ -148,17 +148,19 @@ export class Session implements vscode.Disposable {
     });
     client.onNotification(Status.method, (status: StatusParams) => {
       if (client !== this.#client) return;
+      this.#log(status);
       this.#status = status;
       this.#changed.fire();
     });
     client.onNotification(Stats.method, (stats: StatsParams) => {
-      this.#stats = stats;
+      this.#stats = withFigures(stats, this.#stats);
       this.#changed.fire();
     });
     client.onNotification(ExplainDelta.method, (delta: ExplainDeltaParams) => {
       this.#delta.fire(delta);
     });
     this.#client = client;
+    this.log.info(`starting ${this.paths.server}`);
     this.#enter('starting');
     try {
       await within(START_LIMIT_MS, client.start(), 'the language server did not answer within a minute');
@@ -209,6 +211,15 @@ export class Session implements vscode.Disposable {
     this.#changed.fire();
   }
 
+  /** Writes what is new in a status: the model that is ready, or what is wrong. Never text of a document. */
+  #log(status: StatusParams): void {
+    if (status.state === this.#status?.state && status.message === this.#status.message) return;
+    if (status.state === 'error') this.log.error(status.message ?? 'the model could not be loaded');
+    else if (status.state === 'ready' && this.#status?.state === 'loading') {
+      this.log.info(`${status.model ?? 'the model'} is ready on ${status.engine ?? 'an engine'}`);
+    } else this.log.debug(status.state);
+  }
+
   #sendSettings(): void {
     if (this.#phase !== 'running') return;
     const settings = { [SECTION]: readSettings() };
@@ -216,6 +227,12 @@ export class Session implements vscode.Disposable {
       this.log.error(`sending the settings: ${String(error)}`);
     });
   }
+}
+
+/** The newest counts. A request that was cancelled before it decoded has no rate: then the figures before it stay. */
+function withFigures(newest: StatsParams, before: StatsParams | undefined): StatsParams | undefined {
+  if (newest.decodeRate > 0) return newest;
+  return before && { ...before, offered: newest.offered, accepted: newest.accepted };
 }
 
 /** How the server's process ended, in words; waits a moment for it, since the connection closes first. */

@@ -1,8 +1,9 @@
 /** Choosing the model's folder. Looks only at what a person can mix up; the server validates the rest. */
 import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { writeSetting } from '../settings/settings';
+import { readSettings, writeSetting } from '../settings/settings';
 
 /** Asks for a folder, unless one is given, and sets it if there is a model in it. */
 export async function selectModel(given?: vscode.Uri): Promise<void> {
@@ -18,11 +19,13 @@ export async function selectModel(given?: vscode.Uri): Promise<void> {
 }
 
 async function askForFolder(): Promise<vscode.Uri | undefined> {
+  const current = readSettings().model.path;
   const [folder] =
     (await vscode.window.showOpenDialog({
       canSelectFiles: false,
       canSelectFolders: true,
       canSelectMany: false,
+      defaultUri: vscode.Uri.file(current === '' ? homedir() : path.dirname(current)),
       title: vscode.l10n.t('Folder of a model in Hugging Face layout'),
       openLabel: vscode.l10n.t('Use This Model'),
     })) ?? [];
