@@ -13,6 +13,7 @@ constexpr u32 maxQueries = 4; ///< query heads that share a pass over the cache
 constexpr u32 laneElements = maxHeadDim / waveLanes; ///< elements of a head a hardware lane holds
 
 constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
+constexpr u32 keyBatch = 8, valueBatch = 8; ///< 16-byte loads of the cache in flight a lane
 
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
 DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
@@ -100,12 +101,21 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
     const bool seen = position >= begin && position < end;
     float scores[queries] = {};
     GLOBAL const float *key = keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + position % keyBlock) * 4;
-#pragma unroll 4
-    for (u32 c = 0; c < p.headDim >> 2; c++) {
-        const f32x4 k = cacheLoad(key + c * (keyBlock * 4));
+    const u32 parts = p.headDim >> 2;
+    for (u32 base = 0; base < parts; base += keyBatch) {
+        f32x4 k[keyBatch];
 #pragma unroll
-        for (u32 q = 0; q < queries; q++) {
-            scores[q] = dot4(k, *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + c * 4), scores[q]);
+        for (u32 i = 0; i < keyBatch; i++) {
+            k[i] = cacheLoad(key + minimum(base + i, parts - 1) * (keyBlock * 4));
+        }
+#pragma unroll
+        for (u32 i = 0; i < keyBatch; i++) {
+            if (base + i < parts) {
+#pragma unroll
+                for (u32 q = 0; q < queries; q++) {
+                    scores[q] = dot4(k[i], *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + (base + i) * 4), scores[q]);
+                }
+            }
         }
     }
     const u32 weights = p.sumsOffset + 2 * workgroupWaves + w.wave * (maxQueries * waveLanes);
@@ -114,19 +124,29 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
         *shared(weights + q * waveLanes + w.lane) = admit(p, state, q, seen ? scores[q] : -1e30f);
     }
     waveSync();
-    for (u32 four = 0; four < waveLanes && first + four < end; four += 4) {
 #pragma unroll
-        for (u32 j = 0; j < laneElements; j++) {
-            const u32 element = w.lane + j * waveLanes;
-            if (j * waveLanes < p.headDim) {
-                f32x4 v = cacheLoad(values + (static_cast<u64>((first + four) >> 2) * p.headDim + minimum(element, p.headDim - 1)) * 4);
+    for (u32 j = 0; j < laneElements; j++) {
+        if (j * waveLanes >= p.headDim) {
+            break;
+        }
+        const u32 element = minimum(w.lane + j * waveLanes, p.headDim - 1);
+        GLOBAL const float *value = values + (static_cast<u64>(first >> 2) * p.headDim + element) * 4;
+        for (u32 base = 0; base < waveLanes && first + base < end; base += 4 * valueBatch) {
+            f32x4 v[valueBatch];
 #pragma unroll
-                for (u32 i = 0; i < 4; i++) { // what lies past the end may be anything, and 0 * NaN is NaN
-                    v[i] = first + four + i < end ? v[i] : 0.0f;
+            for (u32 i = 0; i < valueBatch; i++) {
+                v[i] = cacheLoad(value + ((base >> 2) + i) * p.headDim * 4);
+            }
+#pragma unroll
+            for (u32 i = 0; i < valueBatch; i++) {
+                const u32 at = base + 4 * i;
+#pragma unroll
+                for (u32 n = 0; n < 4; n++) { // what lies past the end may be anything, and 0 * NaN is NaN
+                    v[i][n] = first + at + n < end ? v[i][n] : 0.0f;
                 }
 #pragma unroll
                 for (u32 q = 0; q < queries; q++) {
-                    state.values[j][q] = dot4(v, *(SHARED const f32x4 *)shared(weights + q * waveLanes + four), state.values[j][q]);
+                    state.values[j][q] = dot4(v[i], *(SHARED const f32x4 *)shared(weights + q * waveLanes + at), state.values[j][q]);
                 }
             }
         }
@@ -210,6 +230,38 @@ DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key,
     }
 }
 
+/// The KV head that this workgroup attends to and where its cache lies.
+DEV CacheHead cacheHead(Arguments &p, u32 layer, u32 lane, u32 kvHead) {
+    const u64 at = p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
+    return {global<float>(p.keys) + at, global<float>(p.values) + at};
+}
+
+/// First position that a query at `position` sees.
+DEV u32 firstSeen(Arguments &p, u32 layer, u32 position) {
+    const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
+    return windowed && position >= p.window ? position + 1 - p.window : 0;
+}
+
+/// Has the wave's first block of the cache on its way while the queries are still being computed.
+DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 position) {
+    if (w.member >= p.laneKvHeads * p.chunks) {
+        return;
+    }
+    const CacheHead cache = cacheHead(p, layer, lane, w.member / p.chunks);
+    const u32 block = firstSeen(p, layer, position) / waveLanes + w.member % p.chunks + p.chunks * w.wave;
+    const u32 first = block * waveLanes;
+    if (first >= position) {
+        return;
+    }
+    constexpr u32 lineFloats = 32;
+    GLOBAL const float *keys = cache.keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + first % keyBlock) * 4;
+    for (u32 line = w.lane; line < p.headDim * waveLanes / lineFloats; line += waveLanes) { // waveLanes * 4 floats lie together
+        const u32 part = line * lineFloats / (waveLanes * 4), inPart = line * lineFloats % (waveLanes * 4);
+        prefetch(keys + part * (keyBlock * 4) + inPart);
+        prefetch(cache.values + static_cast<u64>(first) * p.headDim + line * lineFloats);
+    }
+}
+
 template <u32 queries>
 DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
                        const CacheHead &cache, u32 begin, u32 end) {
@@ -237,8 +289,7 @@ DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32
 /// The lane's attention phase: this workgroup's share of (KV head, chunk).
 DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
     const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
-    const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
-    const u32 begin = windowed && position >= p.window ? position + 1 - p.window : 0;
+    const u32 begin = firstSeen(p, layer, position);
     for (u32 unit = w.member; unit < p.laneKvHeads * p.chunks; unit += p.members) {
         const u32 kvHead = unit / p.chunks, chunk = unit % p.chunks;
         const bool owner = chunk == p.chunks - 1;
@@ -247,8 +298,7 @@ DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
             stageHead(p, w, layer, lane, row, position, scratchVector(p, v), v == group, v <= group, v < group ? p.queryScale : 1.0f);
         }
         barrier();
-        const u64 at = p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
-        const CacheHead cache{global<float>(p.keys) + at, global<float>(p.values) + at};
+        const CacheHead cache = cacheHead(p, layer, lane, kvHead);
         const u32 head = lane * p.laneHeads + kvHead * group;
         for (u32 query = 0; query < group; query += maxQueries) {
             const u32 count = minimum(maxQueries, group - query);

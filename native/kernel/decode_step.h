@@ -40,31 +40,20 @@ DEV u32 matrixOf(u32 phase) {
     }
 }
 
-/// The sums over lanes that belong before a phase: the present one, and one for later where a phase has both.
-DEV LaneSum sumBefore(Arguments &p, u32 phase, u32 layer, bool later) {
-    const LaneSum none{false, 0, 0, 0, 0};
-    if (phase == phaseHead && p.headInput != headOwnLane) {
-        return later ? none : LaneSum{true, waitHeadInput, layer, p.headLanes, p.headSum};
-    }
-    if (phase == phaseGateUp) {
-        return !later ? presentSum(p, moduleAttention, layer) : layer > 0 ? laterSum(p, moduleFfn, layer - 1) : none;
-    }
-    if ((phase == phaseQkv && layer > 0) || phase > phaseDown) {
-        return later ? laterSum(p, moduleAttention, layer - 1) : presentSum(p, moduleFfn, layer - 1);
-    }
-    return none;
-}
-
+/// The sum over lanes that belongs before a phase, by one wave of each workgroup.
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
-    if (w.wave != workgroupWaves - 1) {
+    if (w.wave != workgroupWaves - 1 || p.lanes == 1) {
         return;
     }
-    for (u32 later = 0; later < 2; later++) {
-        const LaneSum sum = sumBefore(p, phase, layer, later == 0);
-        if (sum.needed) {
-            sumLanes(p, w, sum.edge, sum.layer, sum.from, sum.to);
-        }
+    if (phase == phaseHead && p.headInput != headOwnLane) {
+        sumLanes(p, w, waitHeadInput, layer, p.headLanes, p.headSum);
+        return;
+    }
+    const bool attention = phase == phaseGateUp, ffn = (phase == phaseQkv && layer > 0) || phase > phaseDown;
+    const u32 made = ffn ? layer - 1 : layer, module = ffn ? moduleFfn : moduleAttention;
+    if ((attention || ffn) && reductionOf(p, made) == reductionPresent) {
+        sumLanes(p, w, partialEdge(module), made, partialWords(p, module, made, 0), updateWords(p, module, made, 0));
     }
 }
 
@@ -120,15 +109,32 @@ DEV void publishShare(Arguments &p, Worker &w, u32 lane) {
 
 DEV float siluTimes(float gate, float up) { return gate / (1.0f + exponential2(-log2e * gate)) * up; }
 
+DEV u32 moduleOf(u32 phase) { return phase == phaseOutput ? moduleAttention : moduleFfn; }
+
+/// Whether a phase's rows become a lane's update together with the other lanes' delayed outputs.
+DEV bool addsOthers(Arguments &p, u32 phase, u32 layer) {
+    return (phase == phaseOutput || phase == phaseDown) && reductionOf(p, layer) == reductionPast;
+}
+
+/// Those delayed outputs for this thread's row of the block of rows that begins at `block`.
+DEV float othersOfRow(Arguments &p, Worker &w, u32 phase, u32 layer, u32 lane, u32 block) {
+    const u32 memberRows = matrixArguments(p, matrixOf(phase)).memberRows;
+    const u32 row = minimum(w.member * memberRows + block + threadIndex(), p.hidden - 1);
+    return delayedOthers(p, w, moduleOf(phase), layer, lane, row);
+}
+
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
 DEV void finishRows(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, const Step &step, u32 block, u32 rows, u32 partials,
-                    Choice &choice) {
+                    float &others, Choice &choice) {
     Arguments &p = *refresh(&all);
     MatrixArguments &m = matrixArguments(p, matrixOf(phase));
     const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
     const u32 first = part * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
+    if (block > 0 && addsOthers(p, phase, layer)) {
+        others = othersOfRow(p, w, phase, layer, lane, block);
+    }
     const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
     const u32 row = block + width * threadIndex();
     if (width * threadIndex() >= rows || row >= count) {
@@ -147,11 +153,17 @@ DEV void finishRows(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, c
     } else if (phase == phaseGateUp) {
         const float up = scale * rowSum(partials, 2 * threadIndex() + 1);
         publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up), w.tag);
+    } else if (phase == phaseQkv) {
+        publish(edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows), first + row, value, w.tag);
     } else {
-        const u64 words = phase == phaseQkv      ? edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows)
-                          : phase == phaseOutput ? partialWords(p, moduleAttention, layer, lane)
-                                                 : partialWords(p, moduleFfn, layer, lane);
-        publish(words, first + row, value, w.tag);
+        const u32 module = moduleOf(phase), reduction = reductionOf(p, layer);
+        if (reduction != reductionPresent) {
+            const float update = reduction == reductionPast ? value + others : p.ownScale * value;
+            publish(updateWords(p, module, layer, lane), first + row, update, w.tag);
+        }
+        if (p.lanes > 1) {
+            publish(partialWords(p, module, layer, lane), first + row, value, w.tag);
+        }
     }
 }
 
@@ -163,6 +175,10 @@ DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u3
         return;
     }
     KERNEL_MARK("stage");
+    if (phase == phaseQkv) {
+        prefetchCache(p, w, layer, lane, step.position);
+    }
+    float others = addsOthers(p, phase, layer) ? othersOfRow(p, w, phase, layer, lane, 0) : 0.0f;
     stageInput(p, w, phase, layer, lane, step);
     if (phase == phaseAggregate) {
         publishShare(p, w, lane);
@@ -170,7 +186,7 @@ DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u3
     }
     KERNEL_MARK("multiply");
     multiply(p, w, matrixArguments(p, matrixOf(phase)), stream, [&](u32 block, u32 rows, u32 partials) {
-        finishRows(p, w, phase, layer, lane, step, block, rows, partials, choice);
+        finishRows(p, w, phase, layer, lane, step, block, rows, partials, others, choice);
     });
 }
 

@@ -78,6 +78,8 @@ DEV f32x4 cacheLoad(GLOBAL const float *from) {
 DEV void cacheStore(GLOBAL float *to, float value) {
     __hip_atomic_store((GLOBAL u32 *)to, __builtin_bit_cast(u32, value), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
+/// There is no prefetch instruction.
+DEV void prefetch(GLOBAL const void *) {}
 /// This thread's earlier device-scope stores are at the coherence point before any later one.
 DEV void release() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
 

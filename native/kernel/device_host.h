@@ -62,6 +62,7 @@ DEV f32x4 cacheLoad(const float *from) {
     return value;
 }
 DEV void cacheStore(float *to, float value) { *to = value; }
+DEV void prefetch(const void *) {}
 DEV void release() {}
 DEV u32 takeTicket(u32 *counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED); }
 DEV void setIfZero(u64 *to, u64 word) {

@@ -78,13 +78,14 @@ DEV f32x4 cacheLoad(GLOBAL const float *from) {
     float a, b, c, d;
     asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];"
                  : "=f"(a), "=f"(b), "=f"(c), "=f"(d)
-                 : "l"(from)
-                 : "memory");
+                 : "l"(from));
     return f32x4{a, b, c, d};
 }
 DEV void cacheStore(GLOBAL float *to, float value) {
     asm volatile("st.relaxed.gpu.global.f32 [%0],%1;" ::"l"(to), "f"(value) : "memory");
 }
+/// Brings a 128-byte line into the L2.
+DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }
 /// This thread's earlier device-scope stores are visible before any later one.
 DEV void release() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
 
@@ -128,6 +129,7 @@ struct TileStage {
     u32 ring, barriers;      ///< this wave's part, shared-memory byte addresses
     u32 slots, slot, phase;  ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
+    u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
     DEV_MEMBER void begin(Arguments &p) {
@@ -137,6 +139,7 @@ struct TileStage {
         ring = base + waveIndex() * slots * bytes;
         barriers = base + waves * slots * bytes + waveIndex() * slots * 8;
         slot = phase = fillSlot = 0;
+        asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
         if (laneIndex() == 0) {
             for (u32 i = 0; i < slots; i++) {
                 asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(barriers + i * 8) : "memory");
@@ -150,9 +153,9 @@ struct TileStage {
             constexpr u32 bytes = tileVectors * waveLanes * 16;
             const u32 done = barriers + fillSlot * 8;
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "n"(bytes) : "memory");
-            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0],[%1],%2,[%3];" ::"r"(
+            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0],[%1],%2,[%3],%4;" ::"r"(
                              ring + fillSlot * bytes),
-                         "l"(address), "n"(bytes), "r"(done)
+                         "l"(address), "n"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;

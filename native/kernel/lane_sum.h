@@ -6,6 +6,8 @@
 
 namespace monokernel::kernel {
 
+constexpr u32 batchLanes = 8; ///< lanes whose words are waited for at once
+
 /// to[i] = sum over lanes of from[lane][i], both tagged, for this workgroup's slice of [hidden]. Whole-wave, one wave.
 DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
     const u32 pairs = p.hidden >> 1;
@@ -14,13 +16,13 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
     for (u32 base = begin; base < end; base += waveLanes) {
         const u32 index = 2 * minimum(base + w.lane, end - 1);
         float a = 0.0f, b = 0.0f;
-        for (u32 lane = 0; lane < p.lanes; lane += batchPairs) { // usually once
-            float x[batchPairs], y[batchPairs];
+        for (u32 lane = 0; lane < p.lanes; lane += batchLanes) { // usually once
+            float x[batchLanes], y[batchLanes];
             collect(p, w, edge, layer, x, y, [&](u32 i) {
                 return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index;
             });
 #pragma unroll
-            for (u32 i = 0; i < batchPairs; i++) {
+            for (u32 i = 0; i < batchLanes; i++) {
                 a += lane + i < p.lanes ? x[i] : 0.0f;
                 b += lane + i < p.lanes ? y[i] : 0.0f;
             }
@@ -39,48 +41,39 @@ DEV u64 partialWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputPartial : p.downPartial;
     return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
 }
-DEV u64 sumWords(Arguments &p, u32 module, u32 layer) {
-    return (module == moduleAttention ? p.outputSum : p.downSum) + static_cast<u64>(layer) * p.hidden * 8;
+DEV u64 updateWords(Arguments &p, u32 module, u32 layer, u32 lane) {
+    const u64 base = module == moduleAttention ? p.outputUpdate : p.downUpdate;
+    return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
 }
 DEV u32 reductionOf(Arguments &p, u32 layer) {
     return layer < p.broadcastDelay ? p.earlyReduction : p.lateReduction;
 }
 DEV u32 partialEdge(u32 module) { return module == moduleAttention ? waitAttentionPartial : waitFfnPartial; }
 
-/// What `module` of `layer` adds to `lane`'s residual stream.
-DEV ResidualUpdate updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
-    const u32 reduction = reductionOf(p, layer);
-    ResidualUpdate update{0, partialEdge(module), layer, 0, 0, partialWords(p, module, layer, lane), 1.0f};
-    if (reduction == reductionOwn) {
-        update.lastScale = p.ownScale;
-    } else if (reduction == reductionPresent) {
-        update.edge = waitLaneSum;
-        update.last = sumWords(p, module, layer);
-    } else {
-        update.sumPast = sumWords(p, module, layer - p.broadcastDelay);
-        update.ownPast = partialWords(p, module, layer - p.broadcastDelay, lane);
+/// The other lanes' partial outputs of the delayed layer, summed for one element. They are there long since: whoever
+/// makes an element of this layer's update asks for them before its own work. Whole-wave.
+DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane, u32 element) {
+    const u64 words = partialWords(p, module, layer - p.broadcastDelay, 0);
+    float sum = 0.0f;
+    for (u32 first = 0; first < p.lanes; first += batchLanes) {
+        u32 values[batchLanes];
+        collectWords(p, w, partialEdge(module), layer - p.broadcastDelay, values, [&](u32 i) {
+            return global<const u64>(words) + minimum(first + i, p.lanes - 1) * p.hidden + element;
+        });
+#pragma unroll
+        for (u32 i = 0; i < batchLanes; i++) {
+            sum += first + i < p.lanes && first + i != lane ? asFloat(values[i]) : 0.0f;
+        }
     }
-    return update;
+    return sum;
 }
 
-/// A sum over lanes to be made.
-struct LaneSum {
-    bool needed;
-    u32 edge, layer;
-    u64 from, to;
-};
-
-/// The sum that this layer's own update needs at once.
-DEV LaneSum presentSum(Arguments &p, u32 module, u32 layer) {
-    return {reductionOf(p, layer) == reductionPresent, partialEdge(module), layer, partialWords(p, module, layer, 0),
-            sumWords(p, module, layer)};
-}
-
-/// The sum that a later layer needs, made while there is time.
-DEV LaneSum laterSum(Arguments &p, u32 module, u32 layer) {
-    const bool needed = p.lateReduction == reductionPast && layer + p.broadcastDelay < p.layers;
-    return {needed && reductionOf(p, layer) != reductionPresent, partialEdge(module), layer, partialWords(p, module, layer, 0),
-            sumWords(p, module, layer)};
+/// What `module` of `layer` adds to `lane`'s residual stream. Where all lanes' partial outputs are added at once, every
+/// workgroup first sums a slice of them (sumLanes).
+DEV ResidualUpdate updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
+    const bool present = reductionOf(p, layer) == reductionPresent;
+    return {0, present ? static_cast<u32>(waitLaneSum) : partialEdge(module), layer,
+            updateWords(p, module, layer, present ? 0 : lane)};
 }
 
 } // namespace monokernel::kernel

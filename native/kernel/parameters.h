@@ -103,11 +103,11 @@ struct Parameters {
     // Edges: 8-byte words of a value (low) and the step's tag (high).
     u64 queryKeyValue; ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
     u64 attention;     ///< [layers, lanes, laneHeads, chunks, headDim + 2]
-    u64 outputPartial; ///< [layers, lanes, hidden]
+    u64 outputPartial; ///< [layers, lanes, hidden]: what a lane's attention gives
+    u64 outputUpdate;  ///< likewise: what is added to a lane's stream; where all lanes add the same, in lane 0's place
     u64 activation;    ///< [layers, lanes, laneFfn]
-    u64 downPartial;   ///< [layers, lanes, hidden]
-    u64 outputSum;     ///< [layers, hidden]
-    u64 downSum;       ///< [layers, hidden]
+    u64 downPartial;   ///< as outputPartial, of the feed-forward block
+    u64 downUpdate;    ///< as outputUpdate
     u64 headLanes;     ///< [lanes, hidden]
     u64 headSum;       ///< [hidden]
     u64 summaries;     ///< [2, workgroups, summaryWords]

@@ -9,7 +9,7 @@
 namespace monokernel::kernel {
 
 constexpr u32 batchPairs = 8; ///< pairs of elements a lane waits for at once
-constexpr u32 batchChunks = 4; ///< chunks of the KV cache it merges at once
+constexpr u32 batchChunks = 8; ///< chunks of the KV cache it merges at once
 
 /// Where element `index` of a wave's slice lies (in floats).
 DEV u32 stageOffset(Arguments &p, MatrixArguments &m, u32 wave, u32 index) {
@@ -60,15 +60,12 @@ DEV float normScale(Arguments &p, u32 phase) {
     return inverseSquareRoot(sum / static_cast<float>(p.hidden) + p.normEpsilon);
 }
 
-/// What is added to a lane's residual stream before it is read, in this order: the sum over lanes of a delayed layer less
-/// the lane's own part of it (both there long before), then what this layer gives. At the first layer of a step the
-/// stream is the token's embedding instead.
+/// What is added to a lane's residual stream before it is read: a tagged vector, or at the first layer of a step, where
+/// the stream begins, the token's embedding.
 struct ResidualUpdate {
     u64 embeddingRow; ///< bf16, or 0
     u32 edge, layer;
-    u64 sumPast, ownPast; ///< tagged [hidden], or 0
-    u64 last;             ///< tagged [hidden]
-    float lastScale;
+    u64 words; ///< tagged [hidden]
 };
 
 /// Brings the lane's residual stream up to date and stages it times `gamma` (f32 [hidden], or 0 for none). Each element
@@ -76,46 +73,40 @@ struct ResidualUpdate {
 DEV void stageResidual(Arguments &p, Worker &w, MatrixArguments &m, u64 residual, const ResidualUpdate &u, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 term = u.sumPast != 0 ? 0 : 2; term < 3; term++) {
-        const u64 words = term == 0 ? u.sumPast : term == 1 ? u.ownPast : u.last;
-        const float scale = term == 0 ? 1.0f : term == 1 ? -1.0f : u.lastScale;
-        for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
-            u32 index[batchPairs];
-            float a[batchPairs], b[batchPairs], x[batchPairs], y[batchPairs];
+    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
+        u32 index[batchPairs];
+        float a[batchPairs], b[batchPairs], g[batchPairs], h[batchPairs], x[batchPairs], y[batchPairs];
+#pragma unroll
+        for (u32 i = 0; i < batchPairs; i++) { // everything that need not be waited for, first
+            index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
+            a[i] = global<const float>(residual)[index[i]];
+            b[i] = global<const float>(residual)[index[i] + 1];
+            g[i] = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
+            h[i] = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
+        }
+        if (u.embeddingRow != 0) {
 #pragma unroll
             for (u32 i = 0; i < batchPairs; i++) {
-                index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
-                a[i] = global<const float>(residual)[index[i]];
-                b[i] = global<const float>(residual)[index[i] + 1];
+                const u32 pair = global<const u32>(u.embeddingRow)[index[i] >> 1];
+                a[i] = bf16Low(pair);
+                b[i] = bf16High(pair);
             }
-            if (u.embeddingRow != 0) {
-#pragma unroll
-                for (u32 i = 0; i < batchPairs; i++) {
-                    const u32 pair = global<const u32>(u.embeddingRow)[index[i] >> 1];
-                    a[i] = bf16Low(pair);
-                    b[i] = bf16High(pair);
-                }
-            } else {
-                collect(p, w, u.edge, u.layer, x, y, [&](u32 i) { return global<const u64>(words) + index[i]; });
-#pragma unroll
-                for (u32 i = 0; i < batchPairs; i++) {
-                    a[i] = __builtin_fmaf(scale, x[i], a[i]);
-                    b[i] = __builtin_fmaf(scale, y[i], b[i]);
-                }
-            }
+        } else {
+            collect(p, w, u.edge, u.layer, x, y, [&](u32 i) { return global<const u64>(u.words) + index[i]; });
 #pragma unroll
             for (u32 i = 0; i < batchPairs; i++) {
-                const u32 local = base + 2 * (w.lane + i * waveLanes);
-                if (local < slice.count) {
-                    global<float>(residual)[index[i]] = a[i];
-                    global<float>(residual)[index[i] + 1] = b[i];
-                    if (term == 2) {
-                        squares += a[i] * a[i] + b[i] * b[i];
-                        const float g = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
-                        const float h = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
-                        stagePair(p, m, w.wave, local, a[i] * g, b[i] * h);
-                    }
-                }
+                a[i] += x[i];
+                b[i] += y[i];
+            }
+        }
+#pragma unroll
+        for (u32 i = 0; i < batchPairs; i++) {
+            const u32 local = base + 2 * (w.lane + i * waveLanes);
+            if (local < slice.count) {
+                global<float>(residual)[index[i]] = a[i];
+                global<float>(residual)[index[i] + 1] = b[i];
+                squares += a[i] * a[i] + b[i] * b[i];
+                stagePair(p, m, w.wave, local, a[i] * g[i], b[i] * h[i]);
             }
         }
     }

@@ -59,14 +59,13 @@ DEV bool late(WordPair pair, u32 tag) {
 }
 
 /// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one for
-/// a lane without work). Spins on the last pair alone, so that waiting costs little bandwidth. Whole-wave.
+/// a lane without work). After a first look it spins on the last pair alone, so that waiting costs little bandwidth.
+/// Whole-wave.
 template <u32 N, class From>
 DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
     u32 spins = 0;
     WordPair pairs[N];
     for (;;) {
-        while (any(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
-        }
         bool missing = false;
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
@@ -78,6 +77,8 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
         }
         if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
             break;
+        }
+        while (any(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
         }
     }
 #pragma unroll

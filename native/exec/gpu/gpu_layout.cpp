@@ -24,8 +24,8 @@ constexpr std::array addressFields{
     &Parameters::embedding,     &Parameters::attentionNorm, &Parameters::ffnNorm,     &Parameters::finalNorm,
     &Parameters::qkvBias,       &Parameters::qkNorm,        &Parameters::rope,        &Parameters::residual,
     &Parameters::tickets,       &Parameters::abort,         &Parameters::queryKeyValue, &Parameters::attention,
-    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial, &Parameters::outputSum,
-    &Parameters::downSum,       &Parameters::headLanes,     &Parameters::headSum,     &Parameters::summaries,
+    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial, &Parameters::outputUpdate,
+    &Parameters::downUpdate,    &Parameters::headLanes,     &Parameters::headSum,     &Parameters::summaries,
     &Parameters::logits,        &Parameters::decision,      &Parameters::keys,        &Parameters::values,
     &Parameters::tokens,        &Parameters::wanted,        &Parameters::logitsOut,   &Parameters::stopTokens,
 };
@@ -203,8 +203,8 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.outputPartial = arena.take(layers * lanes * hidden * word);
     p.activation = arena.take(layers * lanes * p.laneFfn * word);
     p.downPartial = arena.take(layers * lanes * hidden * word);
-    p.outputSum = arena.take(layers * hidden * word);
-    p.downSum = arena.take(layers * hidden * word);
+    p.outputUpdate = arena.take(layers * lanes * hidden * word);
+    p.downUpdate = arena.take(layers * lanes * hidden * word);
     p.headLanes = arena.take(lanes * hidden * word);
     p.headSum = arena.take(hidden * word);
     p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
