@@ -23,13 +23,10 @@ void readHead(const ConfigObject &config, ModelSpec &spec) {
     }
 }
 
-/// More layers than there are means all of them, from either end.
 void readWindow(const ConfigObject &config, ModelSpec &spec) {
     constexpr int64_t most = 1 << 16;
-    const auto layers = static_cast<int64_t>(spec.layerCount);
     spec.slidingWindow = config.count("sliding_window", 0, 1u << 24, 0);
-    const int64_t windowed = config.integer("sliding_window_n_layers", -most, most, 0);
-    spec.slidingWindowLayers = static_cast<int32_t>(std::clamp(windowed, -layers, layers));
+    spec.slidingWindowLayers = static_cast<int32_t>(config.integer("sliding_window_n_layers", -most, most, 0));
 }
 
 } // namespace

@@ -20,8 +20,7 @@ void readQwenWindow(const ConfigObject &config, ModelSpec &spec) {
     }
     const uint32_t full = std::min(config.count("max_window_layers", 0, 1u << 16), spec.layerCount);
     spec.slidingWindow = config.count("sliding_window", 1, 1u << 24);
-    const auto layers = static_cast<int32_t>(spec.layerCount);
-    spec.slidingWindowLayers = full == 0 ? layers : static_cast<int32_t>(full) - layers;
+    spec.slidingWindowLayers = static_cast<int32_t>(full) - static_cast<int32_t>(spec.layerCount);
 }
 
 /// Newer files also name each layer's attention; it must say the same as the window's own members.

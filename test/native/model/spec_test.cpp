@@ -167,6 +167,10 @@ TEST(laneReductions) {
     folder.config["broadcast_delay"] = "99";
     CHECK((reductions() == std::vector{present, present, present}));
     CHECK(read(folder).broadcastDelay == 3);
+    folder.config["num_lanes"] = "1"; // the sum over one lane is that lane's own partial, whenever it is taken
+    folder.config["use_early_comm"] = "false";
+    folder.config["broadcast_delay"] = "1";
+    CHECK((reductions() == std::vector{present, present, present}));
 }
 
 TEST(defaultsOfAbsentMembers) {
