@@ -1,4 +1,5 @@
 /** One run of the language server: a process of its own, reached over IPC. Nothing here restarts it; `session.ts` does. */
+import type { ChildProcess } from 'node:child_process';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import {
@@ -8,7 +9,7 @@ import {
   RevealOutputChannelOn,
   TransportKind,
 } from 'vscode-languageclient/node';
-import type { Middleware } from 'vscode-languageclient/node';
+import type { MessageTransports, Middleware } from 'vscode-languageclient/node';
 import type { InitializationOptions, Settings } from '../../../lsp-server/protocol';
 
 /** Where the parts of the extension lie; absolute paths. */
@@ -40,8 +41,35 @@ export function extensionPaths(context: vscode.ExtensionContext): Paths {
   };
 }
 
+/** The client of one server process; remembers how that ended, which the base class forgets. */
+export class ServerClient extends LanguageClient {
+  #process: ChildProcess | undefined;
+
+  /** Resolves when the process has ended; at once if there never was one. */
+  async exited(): Promise<void> {
+    const process = this.#process;
+    if (process?.exitCode !== null || process.signalCode !== null) return;
+    await new Promise((resolve) => process.once('exit', resolve));
+  }
+
+  /** How the process ended: an exit code or a signal's name; undefined while it runs or if it never did. */
+  get end(): number | string | undefined {
+    return this.#process?.exitCode ?? this.#process?.signalCode ?? undefined;
+  }
+
+  kill(): void {
+    this.#process?.kill('SIGKILL');
+  }
+
+  protected override async createMessageTransports(encoding: string): Promise<MessageTransports> {
+    const transports = await super.createMessageTransports(encoding);
+    this.#process = this.serverProcess;
+    return transports;
+  }
+}
+
 /** A client that is not started yet. */
-export function createClient(options: ClientOptions): LanguageClient {
+export function createClient(options: ClientOptions): ServerClient {
   const { paths, settings, log, middleware, onClosed } = options;
   const run = { module: paths.server, transport: TransportKind.ipc };
   const initializationOptions: InitializationOptions = {
@@ -49,7 +77,7 @@ export function createClient(options: ClientOptions): LanguageClient {
     defaultModel: paths.defaultModel,
     addon: paths.addon,
   };
-  return new LanguageClient(
+  return new ServerClient(
     'monokernel',
     'Monokernel',
     { run, debug: run },

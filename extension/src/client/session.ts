@@ -4,12 +4,12 @@
  */
 import * as vscode from 'vscode';
 import { DidChangeConfigurationNotification, State } from 'vscode-languageclient/node';
-import type { LanguageClient, Middleware } from 'vscode-languageclient/node';
+import type { Middleware } from 'vscode-languageclient/node';
 import { ExplainDelta, Stats, Status } from '../../../lsp-server/protocol';
 import type { ExplainDeltaParams, StatsParams, StatusParams } from '../../../lsp-server/protocol';
 import { readSettings, SECTION } from '../settings/settings';
 import { createClient } from './languageClient';
-import type { Paths } from './languageClient';
+import type { Paths, ServerClient } from './languageClient';
 import { RestartPolicy } from './restartPolicy';
 
 /** `idle`: not wanted yet; `waiting`: died, comes back by itself; `stopped`: died too often, waits for the person. */
@@ -30,7 +30,7 @@ export class Session implements vscode.Disposable {
   readonly #delta = new vscode.EventEmitter<ExplainDeltaParams>();
   readonly #policy = new RestartPolicy();
   readonly #subscriptions: { dispose(): unknown }[] = [this.#changed, this.#died, this.#delta];
-  #client: LanguageClient | undefined;
+  #client: ServerClient | undefined;
   #phase: Phase = 'idle';
   #status: StatusParams | undefined;
   #stats: StatsParams | undefined;
@@ -167,7 +167,7 @@ export class Session implements vscode.Disposable {
       if (client === this.#client) this.#enter('running');
     } catch (error) {
       this.log.error(error instanceof Error ? error : String(error));
-      client.serverProcess?.kill('SIGKILL');
+      client.kill();
       await this.#closed(client);
     }
   }
@@ -177,17 +177,16 @@ export class Session implements vscode.Disposable {
     this.#client = undefined;
     this.#enter('idle');
     if (client === undefined) return;
-    const process = client.serverProcess;
     try {
       if (client.state !== State.Stopped) await client.dispose(STOP_LIMIT_MS);
     } catch (error) {
       this.log.warn(`stopping the server: ${error instanceof Error ? error.message : String(error)}`);
-      process?.kill('SIGKILL');
+      client.kill();
     }
   }
 
   /** The connection of `client` closed by itself, or its start failed: decides once whether another one follows. */
-  async #closed(client: LanguageClient): Promise<void> {
+  async #closed(client: ServerClient): Promise<void> {
     if (client !== this.#client) return;
     this.#client = undefined;
     this.#status = undefined;
@@ -236,15 +235,12 @@ function withFigures(newest: StatsParams, before: StatsParams | undefined): Stat
 }
 
 /** How the server's process ended, in words; waits a moment for it, since the connection closes first. */
-async function exitReason(client: LanguageClient): Promise<string> {
-  const process = client.serverProcess;
-  if (process === undefined) return vscode.l10n.t('it could not be started');
-  if (process.exitCode === null && process.signalCode === null) {
-    await within(EXIT_LIMIT_MS, new Promise((resolve) => process.once('exit', resolve)), '').catch(() => undefined);
-  }
-  if (process.signalCode !== null) return vscode.l10n.t('signal {0}', process.signalCode);
-  if (process.exitCode !== null) return vscode.l10n.t('exit code {0}', process.exitCode);
-  return vscode.l10n.t('it closed the connection');
+async function exitReason(client: ServerClient): Promise<string> {
+  await within(EXIT_LIMIT_MS, client.exited(), '').catch(() => undefined);
+  if (client.end === undefined) return vscode.l10n.t('it closed the connection');
+  return typeof client.end === 'number'
+    ? vscode.l10n.t('exit code {0}', client.end)
+    : vscode.l10n.t('signal {0}', client.end);
 }
 
 async function within<T>(milliseconds: number, promise: Promise<T>, message: string): Promise<T> {
