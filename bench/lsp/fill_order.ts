@@ -14,7 +14,7 @@ import { projectSources, pythonSources, type Source } from '../eval/sources';
 import { addonFile, nanoFolder, root } from '../peers/project';
 
 const orders: readonly FillOrder[] = ['suffix-prefix-middle', 'prefix-suffix-middle'];
-const keystrokes = 60;
+const keystrokes = 20;
 
 interface Typing {
   prefilled: number[];
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
       matches.push(`${((100 * right) / count).toFixed(1)} %`);
     }
     const typing: Typing = { prefilled: [], milliseconds: [] };
-    for (const source of corpora.flatMap((sources) => sources.slice(0, 2))) {
+    for (const source of corpora.flatMap((sources) => sources.slice(0, 1))) {
       const { prefilled, milliseconds } = await type(model, source);
       typing.prefilled.push(...prefilled);
       typing.milliseconds.push(...milliseconds);
