@@ -45,8 +45,12 @@ export async function runSuite(editor: EditorName, extension: string): Promise<O
     code: await runInPage(run, extension, entry, name),
     foreign: [...run.foreign],
   }));
-  const results = existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Results) : undefined;
-  return judge(results, code, foreign);
+  return judge(readResults(resultsFile), code, foreign);
+}
+
+/** What the suite has written; undefined when it did not come so far. */
+export function readResults(file: string): Results | undefined {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Results) : undefined;
 }
 
 /** Opens the workbench on the suite and resolves with what it ended with: an exit code, or what went wrong instead. */
@@ -80,8 +84,8 @@ async function runInPage(run: Run, extension: string, entry: string, name: strin
   }
 }
 
-/** A killed extension host also ends with exit code 0, so the code alone proves nothing. */
-function judge(results: Results | undefined, code: string, foreign: string[]): Outcome {
+/** Turns results and the host's end into an outcome. A killed extension host also ends with exit code 0, so the code alone proves nothing. */
+export function judge(results: Results | undefined, code: string, foreign: string[]): Outcome {
   const passed = results?.passed ?? [];
   const failures = (results?.failed ?? []).map(({ title, error }) => `${title}\n${error}`);
   for (const { title, milliseconds } of passed) console.log(`  ok   ${title} (${milliseconds} ms)`);
