@@ -22,7 +22,7 @@ const preTokenizers: Record<string, JsonObject> = {
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
   ),
   o200k: regular(
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+',
   ),
   deepseek: {
     type: 'Sequence',
@@ -52,7 +52,25 @@ function withPreTokenizer(folder: ModelFolder, preTokenizer: JsonObject): Tokeni
 }
 
 /** Text that pre-tokenisers trip over. */
-const nasty = ['\n', '\n\n', '\r\n', '\t', ' ', '    ', '\n  \n', '//', '}', 'é', '漢字', '🎉', "it's", '_a', '1', ';\n/', '\u00a0'];
+const nasty = [
+  '\n',
+  '\n\n',
+  '\r\n',
+  '\t',
+  ' ',
+  '    ',
+  '\n  \n',
+  '//',
+  '}',
+  'é',
+  '漢字',
+  '🎉',
+  "it's",
+  '_a',
+  '1',
+  ';\n/',
+  '\u00a0',
+];
 
 suite('tokenizer', () => {
   let folder: ModelFolder;

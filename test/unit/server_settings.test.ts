@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { PieceCache } from '../../lsp-server/models/piece_cache';
+import { WorkspacePaths } from '../../lsp-server/open_documents';
+import { defaultSettings, needsReload, readSettings } from '../../lsp-server/settings';
+import { Throttle } from '../../lsp-server/throttle';
+
+suite('settings', () => {
+  test('what an editor does not send, or sends wrong, keeps its default', () => {
+    for (const sent of [
+      undefined,
+      null,
+      7,
+      {},
+      { monokernel: {} },
+      { monokernel: { threads: 'many', engine: 'gpu' } },
+    ]) {
+      assert.deepEqual(readSettings(sent), defaultSettings);
+    }
+    const sent = { threads: -3, completion: { maxTokens: 1e9, mode: 'line' }, languages: { python: false, x: 1 } };
+    const { threads, completion, languages } = readSettings({ monokernel: sent });
+    assert.deepEqual(
+      { threads, completion, languages },
+      {
+        threads: 0,
+        completion: { ...defaultSettings.completion, maxTokens: 2048, mode: 'line' },
+        languages: { '*': true, python: false },
+      },
+    );
+  });
+
+  test('only model, engine and threads need the engine again', () => {
+    const change = (sent: object): boolean => needsReload(defaultSettings, readSettings(sent));
+    assert.ok(change({ threads: 2 }) && change({ engine: 'cpu' }) && change({ model: { path: '/x' } }));
+    assert.ok(!change({ enable: false, completion: { maxTokens: 3 }, explain: { maxTokens: 3 } }));
+  });
+});
+
+suite('throttle', () => {
+  test('sends the first at once, then the newest in each interval, and the last for sure', async () => {
+    const sent: number[] = [];
+    using throttle = new Throttle<number>(40, (value) => sent.push(value));
+    for (let value = 0; value < 5; value += 1) throttle.push(value);
+    assert.deepEqual(sent, [0]);
+    await delay(70);
+    assert.deepEqual(sent, [0, 4]);
+    await delay(70);
+    throttle.push(9);
+    assert.deepEqual(sent, [0, 4, 9]);
+  });
+});
+
+suite('piece cache', () => {
+  test('makes each value once while it is in use, and forgets what is not', () => {
+    const made: string[] = [];
+    const cache = new PieceCache<number>(3);
+    const get = (key: string): number => cache.get(key, () => made.push(key));
+    for (const key of ['a', 'b', 'a', 'c', 'a', 'd', 'a', 'e', 'f', 'a', 'g']) get(key);
+    assert.deepEqual(made, ['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    get('b');
+    assert.equal(made.at(-1), 'b');
+  });
+});
+
+suite('paths in prompts', () => {
+  test('are relative to the innermost folder of the workspace, else the name alone', () => {
+    const paths = new WorkspacePaths();
+    paths.set([
+      { uri: 'file:///work', name: 'work' },
+      { uri: 'file:///work/inner/', name: 'inner' },
+    ]);
+    assert.equal(paths.relative('file:///work/src/a%20b.ts'), 'src/a b.ts');
+    assert.equal(paths.relative('file:///work/inner/src/a.ts'), 'src/a.ts');
+    assert.equal(paths.relative('file:///elsewhere/src/a.ts'), 'a.ts');
+    assert.equal(paths.relative('untitled:Untitled-1'), 'untitled:Untitled-1');
+    assert.equal(paths.relative('file:///work/100%.ts'), '100%.ts');
+  });
+});
