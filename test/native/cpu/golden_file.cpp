@@ -73,6 +73,10 @@ Output run(Executor &executor, const SequenceJob &job) {
     return out;
 }
 
+Output runGreedy(Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens) {
+    return run(executor, greedyJob(prompt, maxTokens));
+}
+
 SequenceJob greedyJob(const std::vector<int32_t> &prompt, uint32_t maxTokens) {
     SequenceJob job;
     job.tokens = prompt;

@@ -42,7 +42,11 @@ struct Output {
 };
 
 Output run(monokernel::Executor &executor, const monokernel::SequenceJob &job);
+Output runGreedy(monokernel::Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens);
+
+/// `prompt` must outlive the job.
 monokernel::SequenceJob greedyJob(const std::vector<int32_t> &prompt, uint32_t maxTokens);
+monokernel::SequenceJob greedyJob(std::vector<int32_t> &&prompt, uint32_t maxTokens) = delete;
 
 std::unique_ptr<monokernel::Executor> load(const std::filesystem::path &folder, const monokernel::CpuOptions &options);
 

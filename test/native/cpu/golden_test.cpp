@@ -67,7 +67,7 @@ TEST(goldenGreedyTokens) {
         const golden::Folder expected = golden::readFolder(folder);
         onEveryPath(folder, [&](Executor &executor, const std::string &label) {
             const auto count = static_cast<uint32_t>(expected.greedy.size());
-            const golden::Output output = golden::run(executor, golden::greedyJob(expected.prompt, count));
+            const golden::Output output = golden::runGreedy(executor, expected.prompt, count);
             checkGreedy(output.tokens, expected.greedy, expected.margin, label);
             CHECK(output.result.stop == StopReason::maxTokens && output.result.generated == count);
             CHECK(output.result.prefilled == expected.prompt.size());
@@ -93,7 +93,7 @@ TEST(nanoGolden) {
             CHECK_MESSAGE(std::max_element(logits.begin(), logits.end()) - logits.begin() == expected.firstTop[0].first, label);
 
             const auto count = static_cast<uint32_t>(expected.greedy.size());
-            const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, count));
+            const golden::Output output = golden::runGreedy(*executor, expected.prompt, count);
             checkGreedy(output.tokens, expected.greedy, expected.margin, label);
             for (size_t i = 0; i < count && output.tokens[i] == expected.greedy[i]; i++) {
                 CHECK_MESSAGE(std::abs(static_cast<double>(output.logprobs[i]) - expected.logprob[i]) <= tolerance, label);
