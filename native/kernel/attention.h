@@ -10,10 +10,10 @@ namespace monokernel::kernel {
 
 constexpr u32 maxHeadDim = 256;
 constexpr u32 maxQueries = 4; ///< query heads that share a pass over the cache
-constexpr u32 laneElements = maxHeadDim / waveLanes; ///< elements of a head a hardware lane holds
 
 constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
-constexpr u32 keyBatch = 8, valueBatch = 8; ///< 16-byte loads of the cache in flight a lane
+constexpr u32 keyBatch = 12;   ///< 16-byte loads of keys in flight a lane
+constexpr u32 valueGroup = 2;  ///< elements of a head whose values are loaded at once
 
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
 DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
@@ -63,10 +63,10 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 
 
 /// A wave's running softmax over the positions it has seen, for up to `queries` heads: per lane a share of the sum of
 /// weights, and the weighted values' elements lane, lane + waveLanes, ...
-template <u32 queries> struct Softmax {
+template <u32 queries, u32 elements> struct Softmax {
     float top[queries];
     float sum[queries];
-    float values[laneElements][queries];
+    float values[elements][queries];
 };
 
 DEV float dot4(f32x4 a, f32x4 b, float sum) {
@@ -77,25 +77,39 @@ DEV float dot4(f32x4 a, f32x4 b, float sum) {
 }
 
 /// New maximum for a block of scores (one a lane); returns this lane's weight and rescales what was summed.
-template <u32 queries> DEV float admit(Arguments &p, Softmax<queries> &state, u32 query, float score) {
+template <u32 queries, u32 elements> DEV float admit(Softmax<queries, elements> &state, u32 query, float score) {
     const float peak = larger(state.top[query], waveMax(score));
     const float keep = exponential2(state.top[query] - peak);
     const float weight = score > -1e29f ? exponential2(score - peak) : 0.0f;
     state.top[query] = peak;
     state.sum[query] = state.sum[query] * keep + weight;
 #pragma unroll
-    for (u32 j = 0; j < laneElements; j++) {
-        if (j * waveLanes < p.headDim) {
-            state.values[j][query] *= keep;
-        }
+    for (u32 j = 0; j < elements; j++) {
+        state.values[j][query] *= keep;
     }
     return weight;
 }
 
-/// One block of waveLanes cached positions, of which [begin, end) are seen.
-template <u32 queries>
+constexpr u32 valueVectors = waveLanes / 4;           ///< 16-byte words of a block for one element: four positions each
+
+/// The block's values for this lane's elements j .. j + valueGroup - 1.
+DEV void loadValues(Arguments &p, const Worker &w, GLOBAL const float *values, u32 first, u32 j, f32x4 (&v)[valueGroup][valueVectors]) {
+#pragma unroll
+    for (u32 g = 0; g < valueGroup; g++) {
+        const u32 element = minimum(w.lane + (j + g) * waveLanes, p.headDim - 1);
+        GLOBAL const float *value = values + (static_cast<u64>(first >> 2) * p.headDim + element) * 4;
+#pragma unroll
+        for (u32 i = 0; i < valueVectors; i++) {
+            v[g][i] = cacheLoad(value + i * p.headDim * 4);
+        }
+    }
+}
+
+/// One block of waveLanes cached positions, of which [begin, end) are seen. All keys are asked for at once, then, before
+/// the scores are done, the first values: two trips to memory.
+template <u32 queries, u32 elements>
 DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query, u32 block,
-                     u32 begin, u32 end, Softmax<queries> &state) {
+                     u32 begin, u32 end, Softmax<queries, elements> &state) {
     Arguments &p = *refresh(&all);
     const u32 first = block * waveLanes, position = first + w.lane;
     const bool seen = position >= begin && position < end;
@@ -118,35 +132,35 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
             }
         }
     }
+    f32x4 v[valueGroup][valueVectors];
+    loadValues(p, w, values, first, 0, v);
     const u32 weights = p.sumsOffset + 2 * workgroupWaves + w.wave * (maxQueries * waveLanes);
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
-        *shared(weights + q * waveLanes + w.lane) = admit(p, state, q, seen ? scores[q] : -1e30f);
+        *shared(weights + q * waveLanes + w.lane) = admit(state, q, seen ? scores[q] : -1e30f);
     }
     waveSync();
 #pragma unroll
-    for (u32 j = 0; j < laneElements; j++) {
-        if (j * waveLanes >= p.headDim) {
-            break;
-        }
-        const u32 element = minimum(w.lane + j * waveLanes, p.headDim - 1);
-        GLOBAL const float *value = values + (static_cast<u64>(first >> 2) * p.headDim + element) * 4;
-        for (u32 base = 0; base < waveLanes && first + base < end; base += 4 * valueBatch) {
-            f32x4 v[valueBatch];
-#pragma unroll
-            for (u32 i = 0; i < valueBatch; i++) {
-                v[i] = cacheLoad(value + ((base >> 2) + i) * p.headDim * 4);
+    for (u32 j = 0; j < elements; j += valueGroup) {
+        if (j > 0) {
+            if (j * waveLanes >= p.headDim) {
+                break;
             }
+            loadValues(p, w, values, first, j, v);
+        }
 #pragma unroll
-            for (u32 i = 0; i < valueBatch; i++) {
-                const u32 at = base + 4 * i;
+        for (u32 i = 0; i < valueVectors; i++) {
+#pragma unroll
+            for (u32 g = 0; g < valueGroup; g++) {
+                f32x4 word = v[g][i];
 #pragma unroll
                 for (u32 n = 0; n < 4; n++) { // what lies past the end may be anything, and 0 * NaN is NaN
-                    v[i][n] = first + at + n < end ? v[i][n] : 0.0f;
+                    word[n] = first + 4 * i + n < end ? word[n] : 0.0f;
                 }
 #pragma unroll
                 for (u32 q = 0; q < queries; q++) {
-                    state.values[j][q] = dot4(v[i], *(SHARED const f32x4 *)shared(weights + q * waveLanes + at), state.values[j][q]);
+                    const f32x4 weight = *(SHARED const f32x4 *)shared(weights + q * waveLanes + 4 * i);
+                    state.values[j + g][q] = dot4(word, weight, state.values[j + g][q]);
                 }
             }
         }
@@ -155,7 +169,8 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
 }
 
 /// The new position, whose key and value are in shared memory.
-template <u32 queries> DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value, Softmax<queries> &state) {
+template <u32 queries, u32 elements>
+DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value, Softmax<queries, elements> &state) {
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
         float score = 0.0f;
@@ -163,21 +178,19 @@ template <u32 queries> DEV void attendNew(Arguments &p, const Worker &w, u32 que
             score += *shared(scratchVector(p, query + q) + i) * *shared(key + i);
         }
         score = waveSum(score);
-        const float weight = admit(p, state, q, w.lane == 0 ? score : -1e30f);
+        const float weight = admit(state, q, w.lane == 0 ? score : -1e30f);
         const float all = waveSum(weight);
 #pragma unroll
-        for (u32 j = 0; j < laneElements; j++) {
-            const u32 element = w.lane + j * waveLanes;
-            if (j * waveLanes < p.headDim) {
-                state.values[j][q] += all * *shared(value + minimum(element, p.headDim - 1));
-            }
+        for (u32 j = 0; j < elements; j++) {
+            state.values[j][q] += all * *shared(value + minimum(w.lane + j * waveLanes, p.headDim - 1));
         }
     }
 }
 
 /// Adds up the waves' softmaxes and publishes the chunk's: maximum, sum of weights, weighted values.
-template <u32 queries>
-DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk, Softmax<queries> &state) {
+template <u32 queries, u32 elements>
+DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk,
+                      Softmax<queries, elements> &state) {
     Arguments &p = *refresh(&all);
     const u32 width = p.headDim + 2;
 #pragma unroll
@@ -189,7 +202,7 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32
             *shared(at + 1) = sum;
         }
 #pragma unroll
-        for (u32 j = 0; j < laneElements; j++) {
+        for (u32 j = 0; j < elements; j++) {
             const u32 element = w.lane + j * waveLanes;
             if (element < p.headDim) {
                 *shared(at + 2 + element) = state.values[j][q];
@@ -262,17 +275,17 @@ DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 p
     }
 }
 
-template <u32 queries>
+template <u32 queries, u32 elements>
 DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
                        const CacheHead &cache, u32 begin, u32 end) {
     Arguments &p = *refresh(&all);
-    Softmax<queries> state;
+    Softmax<queries, elements> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
         state.top[q] = -1e30f;
         state.sum[q] = 0.0f;
 #pragma unroll
-        for (u32 j = 0; j < laneElements; j++) {
+        for (u32 j = 0; j < elements; j++) {
             state.values[j][q] = 0.0f;
         }
     }
@@ -300,12 +313,16 @@ DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
         barrier();
         const CacheHead cache = cacheHead(p, layer, lane, kvHead);
         const u32 head = lane * p.laneHeads + kvHead * group;
-        for (u32 query = 0; query < group; query += maxQueries) {
-            const u32 count = minimum(maxQueries, group - query);
-            if (count <= 2) {
-                attendQueries<2>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+        const bool wide = p.headDim > 128; // more elements a lane, so fewer queries at a time
+        const u32 pass = wide || group <= 2 ? 2 : maxQueries;
+        for (u32 query = 0; query < group; query += pass) {
+            const u32 count = minimum(pass, group - query);
+            if (wide) {
+                attendQueries<2, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+            } else if (pass == 2) {
+                attendQueries<2, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
             } else {
-                attendQueries<maxQueries>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+                attendQueries<maxQueries, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
             }
         }
         if (owner) {
