@@ -113,11 +113,7 @@ async function main(): Promise<void> {
   };
   const list = tasks(values).filter(({ model }) => values.model === undefined || model.shape.name === values.model);
   if (list.length === 0) throw new Error(`There is no model ${values.model ?? ''}: S, M, N, or L with --large.`);
-  const proven = new Set(
-    tasks(values)
-      .map(({ model }) => model)
-      .filter(({ shape }) => shape.name !== 'L'),
-  );
+  const proven = new Set(list.map(({ model }) => model).filter(({ shape }) => shape.name !== 'L'));
   const agreement: AgreementRow[] = [];
   for (const model of proven) agreement.push(...(await proveAgreement(model, store, peers)));
   for (const task of list) notes.push(...(await runTask(task, store, peers, report)));

@@ -150,12 +150,12 @@ function agreementTable(rows: readonly AgreementRow[]): string {
     row.who,
     row.model,
     row.format,
-    `${row.compared} of ${row.compared + row.wrong}`,
+    `${row.compared - row.wrong} of ${row.compared}`,
     `${row.undecided} (within ${row.tolerance})`,
     row.largestDifference.toFixed(4),
   ]);
   return table([
-    ['engine', 'model', 'weights', 'same token', 'too close to call', 'largest difference of log-probability'],
+    ['engine', 'model', 'weights', 'as in f32', 'too close to call', 'largest difference of log-probability'],
     ...body,
   ]);
 }
