@@ -7,7 +7,7 @@
  * so that neither system headers nor a download of them are needed.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import versions from './versions.json';
 
@@ -34,15 +34,18 @@ const STEP_LIMIT_MS = 15 * 60_000;
 export async function installEditor(name: EditorName, cache: string, say: (line: string) => void): Promise<Editor> {
   const version = versions[name];
   const folder = path.join(cache, version.codeServer);
-  if (!existsSync(path.join(folder, 'installed'))) {
+  if (!isInstalled(folder)) {
     say(
       `installing code-server ${version.codeServer} (VS Code ${version.vscode}) and Node ${version.node} from npm, once`,
     );
     const partial = `${folder}.${process.pid}.partial`;
+    removeAbandoned(folder);
     try {
       await installInto(partial, name, say);
-      rmSync(folder, { recursive: true, force: true });
-      renameSync(partial, folder);
+      if (!isInstalled(folder)) {
+        rmSync(folder, { recursive: true, force: true });
+        renameSync(partial, folder);
+      }
     } finally {
       rmSync(partial, { recursive: true, force: true });
     }
@@ -54,6 +57,26 @@ export async function installEditor(name: EditorName, cache: string, say: (line:
     entry: path.join(folder, 'node_modules/code-server/out/node/entry.js'),
     testSwitch: version.testSwitch,
   };
+}
+
+const isInstalled = (folder: string): boolean => existsSync(path.join(folder, 'installed'));
+
+/** Removes what installations of `folder` left behind that were interrupted. */
+function removeAbandoned(folder: string): void {
+  const parent = path.dirname(folder);
+  for (const name of existsSync(parent) ? readdirSync(parent) : []) {
+    const id = /^(.+)\.(\d+)\.partial$/.exec(name);
+    if (id?.[1] !== path.basename(folder) || isRunning(Number(id[2]))) continue;
+    rmSync(path.join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(processId: number): boolean {
+  try {
+    return process.kill(processId, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function installInto(folder: string, name: EditorName, say: (line: string) => void): Promise<void> {

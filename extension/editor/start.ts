@@ -21,7 +21,7 @@ const FIRST_SETTINGS = {
   'extensions.autoCheckUpdates': false,
   'telemetry.telemetryLevel': 'off',
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
-  'workbench.startupEditor': 'none',
+  'workbench.startupEditor': 'readme',
 };
 
 async function main(): Promise<void> {
