@@ -4,6 +4,7 @@ import { CompletionStream } from './completion_stream';
 import type { CursorContext } from './cursor_context';
 import type { Extent } from './policy';
 import { buildPrompt, promptBudget } from './prompt';
+import { PromptLength } from './prompt_length';
 import { mayStillFit, remainder } from './reuse';
 import { stopRule } from './stop';
 
@@ -42,6 +43,7 @@ export class Completer {
   private waiting = 0;
   private orphanTimer: NodeJS.Timeout | undefined;
   private finished: CompletionStream[] = [];
+  private readonly promptLength = new PromptLength();
 
   constructor(
     private readonly model: LanguageModel,
@@ -91,7 +93,8 @@ export class Completer {
     if (this.current?.finished) this.remember(this.current);
     this.current?.abandon();
     const { engine, stopTokens, tokenizer } = this.model;
-    const prompt = buildPrompt(this.model, context, promptBudget(engine.model.contextLength, maxTokens));
+    const budget = promptBudget(engine.model.contextLength, maxTokens, this.promptLength.current);
+    const prompt = buildPrompt(this.model, context, budget);
     const ends = new Set(stopTokens);
     const generation = engine.generate(prompt, { maxTokens, stopTokens, temperature: 0 });
     const stream = new CompletionStream(
@@ -107,6 +110,7 @@ export class Completer {
     this.observer.started();
     stream.statistics.then(
       (statistics) => {
+        this.promptLength.observe(statistics);
         this.observer.ended(prompt.length, statistics);
       },
       (error: unknown) => {

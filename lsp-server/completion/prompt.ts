@@ -3,15 +3,12 @@ import { fillPrompt } from '../models/fill_in_the_middle';
 import type { Tokenizer } from '../models/tokenizer';
 import type { CursorContext } from './cursor_context';
 
-/** Longer prompts cost more time than they give in quality at the sizes of model that run here. */
-const longestPrompt = 4096;
-
 /** Code has at least this many characters a token nearly everywhere; more are never worth looking at. */
 const charactersPerToken = 4;
 
-/** How many tokens a completion's prompt may have. */
-export function promptBudget(contextLength: number, maxTokens: number): number {
-  return Math.max(16, Math.min(longestPrompt, contextLength - maxTokens));
+/** How many tokens a completion's prompt may have: `longest`, or what the context leaves. */
+export function promptBudget(contextLength: number, maxTokens: number, longest = Infinity): number {
+  return Math.max(16, Math.min(longest, contextLength - maxTokens));
 }
 
 /**
