@@ -166,8 +166,6 @@ template <class V> [[gnu::noinline]] V divisionScale(V value, V divisor, V divid
     for (u32 lane = 0; lane < laneCount; lane++) {
         const Scalar x = value[lane], d = divisor[lane], n = dividend[lane];
         const auto denormal = [](Scalar y) { return std::fpclassify(y) == FP_SUBNORMAL; };
-        // The reciprocal is judged in f64, so only an f64 one can be denormal.
-        const auto wideReciprocal = [&](Scalar y) { return sizeof(Scalar) == 8 && denormal(1 / y); };
         const int top = biasedExponent(n, Shape::bias), bottom = biasedExponent(d, Shape::bias);
         Scalar out = x;
         bool flag = false;
@@ -180,10 +178,10 @@ template <class V> [[gnu::noinline]] V divisionScale(V value, V divisor, V divid
             out = x == d ? std::ldexp(x, Shape::scale) : x;
         } else if (denormal(d)) {
             out = std::ldexp(x, Shape::scale);
-        } else if (wideReciprocal(d) && denormal(n / d)) {
+        } else if (denormal(1 / d) && denormal(n / d)) {
             flag = true;
-            out = x == d ? std::ldexp(x, Shape::scale) : x;
-        } else if (wideReciprocal(d)) {
+            out = x == d ? std::ldexp(x, -Shape::scale) : x;
+        } else if (denormal(1 / d)) {
             out = std::ldexp(x, -Shape::scale);
         } else if (denormal(n / d)) {
             flag = true;

@@ -1,5 +1,6 @@
 #include "runtime/device_memory.h"
 
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <sys/mman.h>
@@ -51,6 +52,13 @@ const DeviceMemory::Allocation &DeviceMemory::allocationAt(uint64_t address) con
 bool DeviceMemory::contains(uint64_t address, uint64_t bytes) const {
     const Allocation &allocation = allocationAt(address);
     return address >= allocation.begin && address + bytes <= allocation.end;
+}
+
+std::string DeviceMemory::describe(uint64_t address) const {
+    const Allocation &allocation = allocationAt(address);
+    char offset[24];
+    std::snprintf(offset, sizeof offset, "%#llx", static_cast<unsigned long long>(address - allocation.begin));
+    return allocation.end == 0 ? "no allocation" : "allocation " + std::to_string(&allocation - allocations_.data()) + " + " + offset;
 }
 
 void DeviceMemory::useShadow(uint64_t address, uint64_t bytes) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace gfx942 {
@@ -40,6 +41,8 @@ public:
 
     /// Whether [address, address + bytes) lies in one allocation.
     bool contains(uint64_t address, uint64_t bytes) const;
+    /// For people: "allocation 2 + 0x1f40".
+    std::string describe(uint64_t address) const;
     bool isPinned(uint64_t address) const { return allocationAt(address).pinned; }
 
     /// True when every dword of the range is defined and was last written by the host.

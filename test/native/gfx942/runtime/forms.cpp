@@ -83,22 +83,22 @@ template <class Word> Word combined(Operation operation, Word old, Word operand,
 
 } // namespace
 
-void toRegisters(Wave &w, const Access &access, u32 lane, const u32 *data, bool defined) {
+void toRegisters(Wave &w, const Access &access, u32 lane, const u32 *data, u32 defined) {
     const u64 bit = 1ull << lane;
     for (u32 word = 0; word < access.dwords; word++) {
         u32 &reg = w.v[access.reg + word][lane];
         reg = loadedWord(access.form, reg, data[word]);
         u64 &known = w.defined[access.reg + word];
-        known = defined ? known | bit : known & ~bit;
+        known = defined >> word & 1 ? known | bit : known & ~bit;
     }
 }
 
-bool fromRegisters(const Wave &w, const Access &access, u32 first, u32 lane, u32 *data) {
+u32 fromRegisters(const Wave &w, const Access &access, u32 first, u32 lane, u32 *data) {
     const bool upper = access.form == Form::highHalf || access.form == Form::unsignedByteHigh;
-    bool defined = true;
+    u32 defined = 0;
     for (u32 word = 0; word < access.dwords; word++) {
         data[word] = w.v[first + word][lane] >> (upper ? 16 : 0);
-        defined = defined && (w.defined[first + word] >> lane & 1);
+        defined |= (w.defined[first + word] >> lane & 1) << word;
     }
     return defined;
 }

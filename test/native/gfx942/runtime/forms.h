@@ -21,10 +21,12 @@ constexpr u32 elementBytes(const Access &access) {
     }
 }
 
+constexpr u32 allDefined = ~0u; ///< one bit a dword
+
 /// Puts loaded bytes into a lane's registers.
-void toRegisters(Wave &w, const Access &access, u32 lane, const u32 *data, bool defined);
-/// Takes a lane's bytes to store from registers from `first` on; false when some are undefined.
-bool fromRegisters(const Wave &w, const Access &access, u32 first, u32 lane, u32 *data);
+void toRegisters(Wave &w, const Access &access, u32 lane, const u32 *data, u32 defined);
+/// Takes a lane's bytes to store from registers from `first` on; returns which dwords are defined.
+u32 fromRegisters(const Wave &w, const Access &access, u32 first, u32 lane, u32 *data);
 
 /// result = old (operation) operand, `bytes` of 4 or 8; the operand's dwords (compareExchange: the new value, then the
 /// expected one) are `stride` dwords apart.

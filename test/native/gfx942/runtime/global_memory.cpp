@@ -68,18 +68,20 @@ void checkCoherent(const Wave &w, const Access &access, u64 address, const Shado
     }
 }
 
-/// True when every dword of the range is defined.
-bool inspectLoad(const Wave &w, const Access &access, u64 address, u32 bytes) {
-    DeviceMemory &memory = w.launch->memory;
+/// One bit a dword of the range: is it defined?
+u32 inspectLoad(const Wave &w, const Access &access, u64 address, u32 bytes) {
+    const DeviceMemory &memory = w.launch->memory;
     if (memory.isPlain(address, bytes)) {
-        return true;
+        return allDefined;
     }
+    u32 undefined = 0, word = 0;
     for (u64 at = address & ~3ull; at < address + bytes; at += 4) {
         if (!memory.isPlain(at, 4)) {
             checkCoherent(w, access, at, memory.shadow(at));
         }
+        undefined |= static_cast<u32>(memory.firstUndefined(at, 4) != 0) << word++;
     }
-    return memory.firstUndefined(address, bytes) == 0;
+    return ~undefined;
 }
 
 void applyStore(Wave &w, const DelayedStore &store) {
@@ -88,9 +90,10 @@ void applyStore(Wave &w, const DelayedStore &store) {
     std::memcpy(hostPointer(store.address), store.data, store.bytes);
     launch.time++;
     launch.sawStore();
+    u32 word = 0;
     for (u64 at = store.address & ~3ull; at < store.address + store.bytes; at += 4) {
         launch.memory.shadow(at) = {launch.time, launch.number, static_cast<uint16_t>(w.group->number & 0xfff),
-                                    store.device, store.defined};
+                                    store.device, static_cast<uint16_t>(store.defined >> word++ & 1)};
     }
 }
 
@@ -124,21 +127,25 @@ void loadLane(Wave &w, const Access &access, u64 address, u32 lane) {
     const u32 bytes = elementBytes(access);
     checkAddress(w, access, address, bytes);
     settleStores(w, address, address + bytes);
-    const bool defined = inspectLoad(w, access, address, bytes);
+    const u32 defined = inspectLoad(w, access, address, bytes);
+    if (defined != allDefined) {
+        w.group->undefinedAddress = address;
+        w.group->undefinedBy = access.instruction;
+    }
     u32 data[4] = {};
     std::memcpy(data, hostPointer(address), bytes);
     toRegisters(w, access, lane, data, defined);
 }
 
 DelayedStore storeOf(Wave &w, const Access &access, u64 address, u32 lane) {
-    DelayedStore store{address, elementBytes(access), 0, {}, access.sc1, access.sc0 && access.sc1, true};
+    DelayedStore store{address, elementBytes(access), 0, {}, 0, access.sc1, access.sc0 && access.sc1};
     store.defined = fromRegisters(w, access, access.reg, lane, store.data);
     checkAddress(w, access, address, store.bytes);
     if (w.launch->memory.isPinned(address)) {
         if (!store.system) {
             fail(w, FaultKind::incoherent, access.instruction, "store to host memory without system scope");
         }
-        if (!store.defined) {
+        if (store.defined != (1u << access.dwords) - 1) {
             fail(w, FaultKind::undefinedValue, access.instruction, "undefined value stored for the host");
         }
     }
@@ -202,17 +209,17 @@ void globalAtomic(Wave &w, const Access &given, const Addresses &at, u32 data, u
         settleStores(w, address, address + bytes);
         Access reading = access;
         reading.sc1 = true; // performed where all compute units see it
-        bool defined = inspectLoad(w, reading, address, bytes);
+        bool defined = inspectLoad(w, reading, address, bytes) == allDefined;
         for (u32 word = 0; word < access.dwords * (access.operation == Operation::compareExchange ? 2 : 1); word++) {
             defined = defined && (w.defined[data + word] >> lane & 1);
         }
-        DelayedStore store{address, bytes, 0, {}, true, access.sc1, defined};
+        DelayedStore store{address, bytes, 0, {}, defined ? allDefined : 0, true, access.sc1};
         u32 old[4] = {};
         std::memcpy(old, hostPointer(address), bytes);
         combine(access.operation, bytes, old, &w.v[data][lane], laneCount, store.data);
         applyStore(w, store);
         if (access.returns) {
-            toRegisters(w, access, lane, old, defined);
+            toRegisters(w, access, lane, old, defined ? allDefined : 0);
         }
     }
     issueVector(w, access.reg, access.returns ? access.dwords : 0);
@@ -252,7 +259,7 @@ void bufferLoad(Wave &w, const Access &access, const Offsets &at, u32 resource, 
     const u64 inside = bufferAddresses(w, access, at, resource, base, address);
     const u32 zero[4] = {};
     for (u64 left = x & ~inside; left != 0; left &= left - 1) {
-        toRegisters(w, access, static_cast<u32>(__builtin_ctzll(left)), zero, true);
+        toRegisters(w, access, static_cast<u32>(__builtin_ctzll(left)), zero, allDefined);
     }
     globalLoad(w, access, address, known, x & inside);
 }

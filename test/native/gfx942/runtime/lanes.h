@@ -84,6 +84,10 @@ INLINE void putWide(Wave &w, u32 r, Q value, u64 to, u64 known) {
     put(w, r, narrow(value), to, known);
     put(w, r + 1, high(value), to, known);
 }
+INLINE void putWide(Wave &w, u32 r, Q value, u64 to, u64 knownLow, u64 knownTop) {
+    put(w, r, narrow(value), to, knownLow);
+    put(w, r + 1, high(value), to, knownTop);
+}
 INLINE void putTwo(Wave &w, u32 r, U low, U top, u64 to, u64 knownLow, u64 knownTop) {
     put(w, r, low, to, knownLow);
     put(w, r + 1, top, to, knownTop);

@@ -43,6 +43,8 @@ struct Workgroup {
     u32 finished = 0;
     u32 writtenBack = 0; ///< store time up to which all plain stores have reached memory
     u32 invalidated = 0; ///< time since which plain loads see memory
+    u64 undefinedAddress = 0; ///< where a wave last loaded something undefined, and by which instruction
+    u32 undefinedBy = 0;
 };
 
 /// One kernel launch: all workgroups resident, their waves interleaved by a scheduler, every instruction checked.

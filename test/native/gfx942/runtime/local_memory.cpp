@@ -56,9 +56,13 @@ void checkKnown(const Wave &w, u32 instruction, u64 known, u64 x) {
     }
 }
 
-bool ldsDefined(const Wave &w, u32 address, u32 bytes) {
-    const auto begin = w.group->defined.begin() + address;
-    return std::all_of(begin, begin + bytes, [](uint8_t known) { return known != 0; });
+/// One bit a dword of the range.
+u32 ldsDefined(const Wave &w, u32 address, u32 bytes) {
+    u32 undefined = 0;
+    for (u32 i = 0; i < bytes; i++) {
+        undefined |= static_cast<u32>(w.group->defined[address + i] == 0) << (i / 4);
+    }
+    return ~undefined;
 }
 
 void readInto(Wave &w, const Access &access, const Offsets &at, u32 offset, u64 x) {
@@ -80,9 +84,11 @@ void writeFrom(Wave &w, const Access &access, const Offsets &at, u32 offset, u32
         checkBounds(w, access, address, bytes);
         checkRace(w, access, address, bytes, Touch::write);
         u32 data[4];
-        const bool defined = fromRegisters(w, access, first, lane, data);
+        const u32 defined = fromRegisters(w, access, first, lane, data);
         std::memcpy(w.group->lds.data() + address, data, bytes);
-        std::memset(w.group->defined.data() + address, defined, bytes);
+        for (u32 i = 0; i < bytes; i++) {
+            w.group->defined[address + i] = defined >> (i / 4) & 1;
+        }
     }
 }
 
@@ -128,7 +134,7 @@ void ldsAtomic(Wave &w, const Access &access, const Offsets &at, u32 offset, u32
         checkRace(w, access, address, bytes, Touch::atomic);
         // The new value, then the expected one: ds_cmpst has them in this order in its second and first data operand.
         std::array<u32, 4> operand{};
-        bool defined = ldsDefined(w, address, bytes);
+        bool defined = ldsDefined(w, address, bytes) == allDefined;
         for (u32 word = 0; word < access.dwords; word++) {
             operand[word] = w.v[(compares ? extra : data) + word][lane];
             operand[access.dwords + word] = w.v[data + word][lane];
@@ -140,7 +146,7 @@ void ldsAtomic(Wave &w, const Access &access, const Offsets &at, u32 offset, u32
         std::memcpy(w.group->lds.data() + address, result, bytes);
         std::memset(w.group->defined.data() + address, defined, bytes);
         if (access.returns) {
-            toRegisters(w, access, lane, old, defined);
+            toRegisters(w, access, lane, old, defined ? allDefined : 0);
         }
     }
     issueLocal(w, access.reg, access.returns ? access.dwords : 0);

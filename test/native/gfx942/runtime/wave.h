@@ -89,7 +89,8 @@ struct DelayedStore {
     u32 bytes;
     u32 number; ///< of its InFlight entry
     u32 data[4];
-    bool device, system, defined;
+    u32 defined; ///< one bit a dword
+    bool device, system;
 };
 
 enum class WaveState : uint8_t { running, atBarrier, asleep, finished };

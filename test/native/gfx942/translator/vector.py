@@ -7,7 +7,7 @@ from .code import Code, touched
 from .disassembly import TranslationError
 from .operands import Operand, parse_operand
 from .vector_table import (
-    CARRIES, COMPARISONS, FLOAT_COMPARISONS, LANES, PACKED_FLOATS, PACKED_HALVES, SATURATING,
+    CARRIES, COMPARISONS, FLOAT_COMPARISONS, LANES, LOW_FROM_LOW, PACKED_FLOATS, PACKED_HALVES, SATURATING,
 )  # fmt: skip
 
 LANE_CONTROLS = {
@@ -48,9 +48,9 @@ def emit(instruction):
 
 def table(name, operands, instruction):
     if name in SATURATING and "clamp" in instruction.modifiers:
-        return lanes(SATURATING[name], operands, instruction, saturates=True)
+        return lanes(name, SATURATING[name], operands, instruction, saturates=True)
     if name in LANES:
-        return lanes(LANES[name], operands, instruction)
+        return lanes(name, LANES[name], operands, instruction)
     if name in CARRIES:
         return carry(CARRIES[name], operands, instruction)
     if name in PACKED_FLOATS:
@@ -128,7 +128,7 @@ def result_text(kind, expression, instruction, saturates):
             "l": f"bits64({expression})", "d": f"bits64({expression})", "h": f"packHalf({expression})"}[kind]  # fmt: skip
 
 
-def lanes(entry, operands, instruction, saturates=False):
+def lanes(name, entry, operands, instruction, saturates=False):
     kind, kinds, expression = entry
     destination, sources = operands[0], selected(operands[1:], instruction)
     declarations, defined = sources_text(kinds, sources, instruction)
@@ -141,8 +141,15 @@ def lanes(entry, operands, instruction, saturates=False):
     partial = instruction.modifiers.get("dst_sel", "DWORD")
     if partial != "DWORD":
         value = insert(partial, value, destination, instruction)
+    if name in LOW_FROM_LOW:
+        return f"{declarations} putWide(w, {register}, {value}, to, {low_defined(kinds, sources)}, {defined});"
     put = "putWide" if kind in "qld" else "put"
     return f"{declarations} {old} {put}(w, {register}, {value}, to, {defined});"
+
+
+def low_defined(kinds, sources):
+    """Lanes whose sources' low dwords are defined."""
+    return " & ".join(source.defined("u") for kind, source in zip(kinds, sources)) or "~0ull"
 
 
 def insert(select, value, destination, instruction):
@@ -280,7 +287,7 @@ def multiply_add_wide(signed):
         addend = "bits64(c)" if signed else "c"
         return (
             f"{declarations} const u64 known = {defined}; const Q product = {product}; const Q sum = product + {addend}; "
-            f"putWide(w, {destination.register}, sum, to, known); "
+            f"putWide(w, {destination.register}, sum, to, {low_defined(kinds, [a, b, c])}, known); "
             f"putMask(w, {out.register}, maskOf(sum < product), known, x);"
         )
 

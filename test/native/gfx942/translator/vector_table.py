@@ -170,6 +170,9 @@ HALVES = {
 
 LANES = {**SHIFTS, **BITS, **INTEGERS, **FLOATS, **CONVERSIONS, **HALVES}
 
+# 64-bit results whose low dword needs only the sources' low dwords.
+LOW_FROM_LOW = {"v_mov_b64", "v_lshlrev_b64", "v_lshl_add_u64"}
+
 # Integer instructions whose clamp saturates.
 SATURATING = {
     "v_add_u32": ("u", "uu", "__builtin_elementwise_add_sat(a, b)"),

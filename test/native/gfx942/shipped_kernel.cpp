@@ -1,0 +1,55 @@
+#include "shipped_kernel.h"
+
+#include <cmath>
+#include <limits>
+
+namespace gfx942 {
+
+TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options) {
+    auto translated = std::make_unique<TranslatedDriver>(gfx942::monokernel::kernel, options);
+    driver = translated.get();
+    executor = ::monokernel::makeGpuExecutor(std::move(translated), ::monokernel::Model::open(folder),
+                                             {.kernelFolder = MONOKERNEL_KERNELS, .slots = 2, .contextLength = 128},
+                                             [](double) {});
+}
+
+namespace {
+
+double deviation(const golden::Folder &expected) {
+    double sum = 0, squares = 0, count = 0;
+    for (const std::vector<double> &row : expected.logits) {
+        for (const double value : row) {
+            sum += value;
+            squares += value * value;
+            count++;
+        }
+    }
+    return std::sqrt(squares / count - sum / count * sum / count);
+}
+
+} // namespace
+
+double worstLogit(const std::vector<float> &logits, const golden::Folder &expected) {
+    const double scale = deviation(expected);
+    double worst = 0;
+    size_t at = 0;
+    for (const std::vector<double> &row : expected.logits) {
+        for (const double value : row) {
+            const double difference = std::abs(static_cast<double>(logits.at(at++)) - value) / scale;
+            worst = difference <= worst ? worst : std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+        }
+    }
+    return worst;
+}
+
+int firstWrongToken(const std::vector<int32_t> &tokens, const golden::Folder &expected) {
+    const double tolerance = logitTolerance * deviation(expected);
+    for (size_t i = 0; i < expected.greedy.size() && expected.margin[i] > 2 * tolerance; i++) {
+        if (i >= tokens.size() || tokens[i] != expected.greedy[i]) {
+            return static_cast<int>(i);
+        }
+    }
+    return -1;
+}
+
+} // namespace gfx942

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "translated_driver.h"
+
+#include "cpu/golden_file.h"
+
+#include <filesystem>
+#include <memory>
+
+namespace gfx942 {
+
+namespace monokernel {
+extern const TranslatedKernel kernel; ///< of the code object that ships
+}
+
+/// The product's GPU executor on a TranslatedDriver.
+struct TranslatedExecutor {
+    std::unique_ptr<::monokernel::Executor> executor;
+    TranslatedDriver *driver; ///< owned by the executor
+
+    TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options);
+};
+
+/// Logits may differ by this part of their standard deviation (activations are rounded to bf16 on the way).
+constexpr double logitTolerance = 3e-2;
+
+/// The largest difference of a logit from the golden ones, in standard deviations of these; NaN counts as infinite.
+double worstLogit(const std::vector<float> &logits, const golden::Folder &expected);
+
+/// Index of the first greedy token that differs although its margin exceeds the tolerance, or -1.
+int firstWrongToken(const std::vector<int32_t> &tokens, const golden::Folder &expected);
+
+} // namespace gfx942
