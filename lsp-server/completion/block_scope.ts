@@ -1,11 +1,11 @@
 import { followingLines, indentation, previousLine, type CursorContext } from './cursor_context';
 import { startsBlock } from './policy';
 
-/** Where a block that starts at the cursor ends, told by indentation. */
+/** Where what starts at the cursor ends, told by indentation. */
 export interface BlockScope {
   /** Lines indented less than this are outside. */
   limit: number;
-  /** A closing bracket at this indentation ends the block; undefined when the cursor is not at a block's start. */
+  /** A closing bracket at this indentation ends the block; undefined among statements. */
   closer?: number;
   /** Whether that closing bracket is still to be written. */
   wantsCloser: boolean;
@@ -14,10 +14,13 @@ export interface BlockScope {
 const startsWithCloser = /^\s*([)\]}]|<\/|end\b)/;
 const endsWithOpener = /[{([:]\s*$/;
 
-/** The scope of what may be written at the cursor. */
+/**
+ * The scope of what may be written at the cursor: the rest of a statement with what it opens, the body of a block, or,
+ * on a blank line elsewhere, the statements up to the next blank line.
+ */
 export function blockScope(context: CursorContext): BlockScope {
   const blank = context.linePrefix.trim() === '';
-  if (!startsBlock(context)) return { limit: indentation(context.linePrefix), wantsCloser: false };
+  if (blank && !startsBlock(context)) return { limit: indentation(context.linePrefix), wantsCloser: false };
   const closer = indentation(blank ? previousLine(context) : context.linePrefix);
   return { limit: closer + 1, closer, wantsCloser: closerIsMissing(context, closer) };
 }

@@ -52,6 +52,9 @@ const blocks: [what: string, marked: string, text: string, kept: string, languag
     'const a = {\n  b: 1,\n};\nfoo(a);\n\nbar();',
     'const a = {\n  b: 1,\n};\nfoo(a);',
   ],
+  ['one statement', '  a = |', '0;\n  a = 0;\n  a = 0;', '0;'],
+  ['one statement over lines', '  foo(|\n  b();', 'a, {\n    c,\n  });\n  d();', 'a, {\n    c,\n  });'],
+  ['one statement, python', 'self.path = |', '0\nself.path = 0', '0', 'python'],
   ['inside a block, asked by hand', '  a();\n  |\n}', 'b();\n  c();\n}\nd', 'b();\n  c();'],
 ];
 
