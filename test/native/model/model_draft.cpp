@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <stdexcept>
 
 namespace draft {
@@ -26,15 +27,17 @@ std::string shapeText(const std::vector<uint64_t> &shape) {
     return out.empty() ? "[]" : out + "]";
 }
 
-/// A bf16 tensor whose bytes count up from a start of its own, so that a test can tell tensors apart.
+/// A bf16 tensor whose bytes follow from its name, so that a test can tell tensors apart.
 Tensor tensor(const std::string &name, const std::vector<uint64_t> &shape) {
     size_t size = 2;
     for (const uint64_t extent : shape) {
         size *= extent;
     }
     std::string bytes(size, '\0');
-    for (size_t i = 0; i < size; i++) {
-        bytes[i] = static_cast<char>((name.size() * 7 + i) % 64);
+    size_t state = std::hash<std::string>{}(name);
+    for (char &byte : bytes) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        byte = static_cast<char>(state >> 57);
     }
     return {name, "BF16", shape, bytes};
 }
@@ -220,6 +223,8 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 void writeFile(const std::filesystem::path &path, const std::string &bytes) {
+    // A new file, not the old one cut to nothing: some file systems write the latter to the disk at once.
+    std::filesystem::remove(path);
     std::ofstream out(path, std::ios::binary | std::ios::trunc);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!out.flush()) {

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "model/model.h"
+#include "model/model_spec.h"
 #include "model_draft.h"
 
 #include <cmath>
@@ -200,78 +200,6 @@ TEST(bothNamesOfLaneformer) {
     ModelFolder folder = draft::laneformer();
     folder.config["model_type"] = "\"laneformer\"";
     CHECK(read(folder).family == Family::laneformer);
-}
-
-/// Views must show the bytes that were written, of each element type, from one file and from shards.
-TEST(tensorsShowTheirBytes) {
-    for (const size_t shards : {size_t{0}, size_t{3}}) {
-        ModelFolder folder = draft::llama();
-        draft::Tensor &up = folder.tensor("model.layers.0.mlp.up_proj.weight");
-        up.type = "F32";
-        up.bytes = std::string(24 * 16 * 4, 'u');
-        draft::Tensor &down = folder.tensor("model.layers.0.mlp.down_proj.weight");
-        down.type = "F16";
-        down.bytes = std::string(24 * 16 * 2, 'd');
-        const std::string query = folder.tensor("model.layers.0.self_attn.q_proj.weight").bytes;
-        if (shards > 0) {
-            folder.shard(shards);
-        }
-        const draft::TemporaryFolder temporary;
-        folder.write(temporary.path());
-        const Model opened = Model::open(temporary.path());
-        Model model = Model::open(temporary.path());
-        model = Model::open(temporary.path()); // views stay good when a model moves
-        const LayerTensors &layer = model.layers()[0];
-        const auto text = [](const TensorView &view) {
-            return std::string(reinterpret_cast<const char *>(view.bytes.data()), view.bytes.size());
-        };
-        CHECK(layer.up.type == DataType::f32 && text(layer.up) == std::string(24 * 16 * 4, 'u'));
-        CHECK(layer.down.type == DataType::f16 && text(layer.down) == std::string(24 * 16 * 2, 'd'));
-        CHECK(layer.query.type == DataType::bf16 && text(layer.query) == query);
-        CHECK((layer.down.shape == std::vector<uint64_t>{1, 16, 24}));
-        CHECK(model.weightBytes() == opened.weightBytes());
-    }
-}
-
-TEST(unusedTensorsAreAllowed) {
-    ModelFolder folder = draft::llama();
-    folder.tensors.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", "I64", {2}, std::string(16, 'x')});
-    folder.tensors.push_back({"scalar", "F32", {}, "1234"});
-    folder.tensors.push_back({"nothing", "F32", {0, 8}, ""});
-    const draft::TemporaryFolder temporary;
-    folder.write(temporary.path());
-    const draft::TemporaryFolder plain;
-    draft::llama().write(plain.path());
-    CHECK(Model::open(temporary.path()).weightBytes() == Model::open(plain.path()).weightBytes());
-}
-
-TEST(normPerLaneButOneAfterAggregation) {
-    ModelFolder folder = draft::laneformer();
-    folder.config["replicated_rmsn_scale"] = "false";
-    folder.config["pre_norm_lane_agg"] = "true";
-    for (draft::Tensor &tensor : folder.tensors) {
-        if (tensor.name.ends_with("_norm.weight")) {
-            tensor.name.replace(tensor.name.size() - 6, 6, "scale");
-            tensor.shape = {2, 32};
-            tensor.bytes += tensor.bytes;
-        }
-    }
-    const draft::TemporaryFolder temporary;
-    folder.write(temporary.path());
-    const Model model = Model::open(temporary.path());
-    CHECK((model.finalNorm().shape == std::vector<uint64_t>{32}));
-    CHECK((model.layers()[2].attentionNorm.shape == std::vector<uint64_t>{2, 32}));
-}
-
-TEST(tiedHeadIsTheEmbedding) {
-    ModelFolder folder = draft::laneformer();
-    const draft::TemporaryFolder temporary;
-    folder.write(temporary.path());
-    const Model model = Model::open(temporary.path());
-    CHECK(model.head().bytes.data() == model.embedding().bytes.data());
-    folder.config["lm_head_type"] = "\"vocab_parallel\"";
-    folder.write(temporary.path());
-    CHECK((Model::open(temporary.path()).head().shape == std::vector<uint64_t>{2, 16, 32}));
 }
 
 int main(int argc, char **argv) { return check::checkMain(argc, argv); }
