@@ -7,20 +7,10 @@ namespace monokernel {
 
 namespace {
 
-/// Rows before block `block`, over all lanes.
-uint64_t rowsBefore(const PhasePlacement &phase, uint64_t block) {
-    const uint64_t perLane = phase.blocksPerLane();
-    const uint64_t inLane = std::min<uint64_t>((block % perLane) * phase.blockRows, phase.rows);
-    return block / perLane * phase.rows + inLane;
-}
-
-/// The block border nearest to `row` (counted over all lanes); the lower one of two that are equally near.
-uint32_t nearestBorder(const PhasePlacement &phase, uint64_t row) {
+/// The last block border at or before `row`, counted over all lanes.
+uint32_t borderBefore(const PhasePlacement &phase, uint64_t row) {
     const uint64_t lane = row / phase.rows;
-    const uint64_t below = lane * phase.blocksPerLane() + row % phase.rows / phase.blockRows;
-    const uint64_t under = row - rowsBefore(phase, below);
-    const uint64_t above = below < phase.blockCount() ? rowsBefore(phase, below + 1) - row : under;
-    return static_cast<uint32_t>(above < under ? below + 1 : below);
+    return static_cast<uint32_t>(lane * phase.blocksPerLane() + row % phase.rows / phase.blockRows);
 }
 
 } // namespace
@@ -49,7 +39,7 @@ PhasePlacement placeRows(uint32_t lanes, uint32_t rows, uint32_t blockRows, uint
     const uint64_t total = uint64_t{lanes} * rows;
     uint32_t begin = 0;
     for (uint64_t worker = 1; worker <= workers; worker++) {
-        const uint32_t end = nearestBorder(phase, total * worker / workers);
+        const uint32_t end = borderBefore(phase, total * worker / workers);
         phase.workers.push_back({begin, end});
         begin = end;
     }
