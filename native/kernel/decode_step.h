@@ -1,7 +1,7 @@
 #pragma once
 
 #include "attention.h"
-#include "choice.h"
+#include "candidate_cut.h"
 #include "lane_sum.h"
 
 // One token through all layers: a loop over phases, each phase for every lane that the workgroup serves.
@@ -149,6 +149,9 @@ DEV void finishRows(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, c
             global<float>(p.logitsOut)[static_cast<u64>(step.row) * p.vocabulary + token] = value;
         } else {
             admitLogit(p, choice, step.position + 1, token, value);
+            if (cutsCandidates(p)) {
+                publish(p.logits, token, value, w.tag);
+            }
         }
     } else if (phase == phaseGateUp) {
         const float up = scale * rowSum(partials, 2 * threadIndex() + 1);

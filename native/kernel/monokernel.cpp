@@ -16,9 +16,9 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     const u32 ticket = uniform(*box);
     barrier();
     w.group = xcc * share + ticket;
-    const bool alone = p.workgroups >= p.lanes; // each workgroup serves one lane
-    w.member = alone ? w.group % p.members : 0;
-    w.firstLane = alone ? w.group / p.members : w.group;
+    const bool alone = p.workgroups >= p.lanes; // each workgroup serves one lane: neighbours share it if dies are told apart
+    w.member = !alone ? 0 : p.xccs > 1 ? w.group % p.members : w.group / p.lanes;
+    w.firstLane = !alone ? w.group : p.xccs > 1 ? w.group / p.members : w.group % p.lanes;
     w.laneStep = alone ? p.lanes : p.workgroups;
     w.wave = waveIndex();
     w.lane = laneIndex();
@@ -110,6 +110,9 @@ DEV void runRequest(Arguments &p, Worker &w) {
         barrier();
         publishSummary(p, w, choice);
         choice = collectSummaries(p, w);
+        if (last && p.wanted == 0 && cutsCandidates(p)) {
+            drawFromCandidates(p, w, position + 1, choice);
+        }
         position++;
         w.tag++;
         if (anyFailed(p, w)) {
