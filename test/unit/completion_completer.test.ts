@@ -132,7 +132,9 @@ suite('completer', () => {
   });
 
   test('a generation that nobody waits for ends after a while', async () => {
-    const { completer: subject, engine } = await completer(says('a, '.repeat(300), 10));
+    const { completer: subject, engine } = await completer(
+      says(Array.from({ length: 300 }, (_, i) => `a${i * i}`).join(', '), 10),
+    );
     const controller = new AbortController();
     const pending = subject.complete(request('foo(|)'), controller.signal);
     await delay(20);
@@ -172,6 +174,7 @@ suite('completer', () => {
   test('no control token reaches the text, even if the engine lets one through', async () => {
     const { completer: subject } = await completer((tokenizer) => ({
       tokens: [...tokenizer.encode('foo'), tokenizer.id('<|file_sep|>') ?? -1, ...tokenizer.encode('bar')],
+      ignoresStops: true,
     }));
     assert.equal((await subject.complete(request('a = |'), never))?.text, 'foo');
   });

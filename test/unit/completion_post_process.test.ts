@@ -29,6 +29,8 @@ const cases: [what: string, marked: string, generated: string, expected: string 
   ['quote in brackets', 'foo("|")', 'abc")', 'foo("abc")'],
   ['bracket inside a string', 'foo("|")', 'a)b', 'foo("a)b")'],
   ['apostrophe inside a string', 'foo("|")', 'don\'t")', 'foo("don\'t")'],
+  ['bracket inside a written string', 'foo(|)', '"a)b"', 'foo("a)b")'],
+  ['bracket that an earlier line opened', 'foo(\n  bar(b)|);', '.c);', 'foo(\n  bar(b).c);'],
   ['template literal', 'const s = `a ${|}`;', 'x}`;', 'const s = `a ${x}`;'],
   ['closers with a space', 'import { |} from "a";', 'b }', 'import { b } from "a";'],
   ['space before the closer', 'const { | } = x;', 'a }', 'const { a } = x;'],

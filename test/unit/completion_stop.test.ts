@@ -20,6 +20,7 @@ const blocks: [what: string, marked: string, text: string, kept: string, languag
   ['body and closer', 'function f() {|', '\n  a();\n}\n\nfunction g() {', '\n  a();\n}'],
   ['closer that is there is left out', 'function f() {|\n}\n', '\n  a();\n}\nb();', '\n  a();'],
   ['closer right of the cursor is written', 'function f() {|}', '\n  a();\n}\nb();', '\n  a();\n}'],
+  ['closer right of the cursor, more below', 'foo(() => {|})\n  .bar();', '\n  a();\n})\nc', '\n  a();\n})'],
   ['body goes on below', 'function f() {|\n  b();\n}', '\n  a();\n}\nc();', '\n  a();'],
   [
     'blank line start',
@@ -82,7 +83,7 @@ suite('completion: where it ends', () => {
   });
 
   test('the third same line in a row ends it', () => {
-    assert.equal(stream('f() {|', '\n  a(b);\n  a(b);\n  a(b);\n  a(b);', 'block').kept, '\n  a(b);');
+    assert.equal(stream('f() {|', '\n  a(b);\n  a(b);\n  a(b);\n  c();', 'block').kept, '\n  a(b);');
     const closers = '\n  a([\n    [\n      [b],\n    ],\n    ],\n    ],\n  ]);\n}';
     assert.equal(stream('f() {|', closers, 'block').kept, closers);
   });

@@ -15,6 +15,8 @@ export interface Script {
   tokens: readonly number[];
   /** Milliseconds before each token; 0 gives all in one batch. */
   pace?: number;
+  /** Go on past stop tokens, and give them out. */
+  ignoresStops?: boolean;
   /** Fail after this many tokens. */
   failAfter?: number;
 }
@@ -111,14 +113,14 @@ class FakeGeneration implements Generation {
   }
 
   private async run(): Promise<GenerateStatistics> {
-    const { tokens, pace = 0, failAfter = Infinity } = this.script;
+    const { tokens, pace = 0, failAfter = Infinity, ignoresStops = false } = this.script;
     const { maxTokens, stopTokens } = this.request.options;
     let stop: StopReason = 'maxTokens';
     for (const token of tokens) {
       if (pace > 0) await delay(pace);
       if (this.request.cancelled || this.request.produced >= maxTokens) break;
       if (this.request.produced >= failAfter) throw new EngineError('stuck', 'Nothing came from edge "head".');
-      if (stopTokens.includes(token)) {
+      if (stopTokens.includes(token) && !ignoresStops) {
         stop = 'stopToken';
         break;
       }
