@@ -39,21 +39,23 @@ async function run(
   configuration: Configuration,
   corpora: readonly Corpus[],
 ): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
   await using scores = await startScorer(scorer, configuration);
   const engine = await startEngine(configuration);
+  const inTurn = async <T>(work: (corpus: Corpus) => Promise<T>): Promise<T[]> => {
+    const results: T[] = [];
+    for (const corpus of corpora) results.push(await work(corpus));
+    return results;
+  };
   try {
     const model = joinModel(folder, readModelText(folder), engine);
-    for (const { windows, tasks } of corpora) {
-      outcomes.push({
-        losses: await losses(scores, everyNth(windows, configuration.part)),
-        matches: await exactMatches(model, everyNth(tasks, configuration.part)),
-      });
-    }
+    const [allLosses, allMatches] = await Promise.all([
+      inTurn(({ windows }) => losses(scores, everyNth(windows, configuration.part))),
+      inTurn(({ tasks }) => exactMatches(model, everyNth(tasks, configuration.part))),
+    ]);
+    return allLosses.map((found, index) => ({ losses: found, matches: allMatches[index] ?? [] }));
   } finally {
     await engine.dispose();
   }
-  return outcomes;
 }
 
 const points = (matches: readonly boolean[]): number => 100 * mean(matches.map(Number));
