@@ -27,13 +27,14 @@ void test('batch queue: what was pushed comes out in order, before and after the
 
 void test('batch queue: waiting calls of next are answered in order', async () => {
   const { queue } = queueWithLeaveCount();
-  const waiting = [queue.next(), queue.next(), queue.next()];
+  const waiting = [queue.next(), queue.next(), queue.next(), queue.next()];
   queue.push(1);
   queue.push(2);
   queue.end();
   assert.deepEqual(await Promise.all(waiting), [
     { done: false, value: 1 },
     { done: false, value: 2 },
+    { done: true, value: undefined },
     { done: true, value: undefined },
   ]);
 });

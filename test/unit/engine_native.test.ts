@@ -95,8 +95,10 @@ void test('engine: cancel ends the iteration at once and the request soon', asyn
   const generation = longRun(100);
   const iterator = generation[Symbol.asyncIterator]();
   await iterator.next();
+  const waiting = iterator.next();
   generation.cancel();
-  assert.deepEqual(await iterator.next(), { done: true, value: undefined });
+  const later = delay(0).then(() => 'later');
+  assert.deepEqual(await Promise.race([waiting, later]), { done: true, value: undefined });
   const statistics = await generation.done;
   assert.equal(statistics.stop, 'cancelled');
   assert(statistics.generated < 100, `${statistics.generated} tokens were made`);
@@ -194,6 +196,17 @@ void test('engine: broken folders are told apart', async () => {
   await assert.rejects(load(tinyModel, { slots: 0 }), failsWith('optionInvalid', /slots/));
   await assert.rejects(load(tinyModel, { device: 'tpu' }), failsWith('optionInvalid', /device/));
   rmSync(folder, { recursive: true });
+});
+
+void test('engine: a module that is not the addon is refused', async () => {
+  await assert.rejects(
+    loadEngine('node:fs', tinyModel, engineOptions),
+    failsWith('addonUnusable', /is not Monokernel/),
+  );
+  await assert.rejects(
+    loadEngine('/none.node', tinyModel, engineOptions),
+    failsWith('addonUnusable', /cannot be loaded/),
+  );
 });
 
 void test('engine: progress rises from 0 to 1', async () => {
