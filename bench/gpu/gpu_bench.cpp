@@ -1,5 +1,5 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run.
-// Usage: gpu_bench KERNELS [NANO_MODEL_FOLDER]; prints a table.
+// Usage: gpu_bench KERNELS; prints a table. Weights are random.
 
 #include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/gpu_layout.h"
@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <thread>
 
 using namespace monokernel;
 
@@ -106,9 +105,10 @@ void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, co
     std::fflush(stdout);
 }
 
-void benchShape2B(const GpuDevice &device, const std::filesystem::path &kernels, double readRate) {
-    const std::filesystem::path folder = std::filesystem::temp_directory_path() / "monokernel-shape-2b";
-    bench::writeShape2B(folder);
+void benchShape(const char *name, const bench::Shape &shape, const GpuDevice &device, const std::filesystem::path &kernels,
+                double readRate) {
+    const std::filesystem::path folder = std::filesystem::temp_directory_path() / (std::string("monokernel-shape-") + name);
+    bench::writeModel(folder, shape);
     const Model model = Model::open(folder);
     const GpuOptions options{kernels, 1, 0};
     const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
@@ -117,23 +117,16 @@ void benchShape2B(const GpuDevice &device, const std::filesystem::path &kernels,
     const auto executor = makeGpuExecutor(
         bench::withRandomWeights(open(device), layout.weightBytes, p.embedding, p.embedding + p.hidden * 2ull * p.vocabulary), model,
         options, {});
-    std::printf("2B     loaded in %.1f s\n", secondsSince(start));
-    report("2B", model.spec(), layout, measure(*executor, p.vocabulary, 512, 256, 4), readRate);
-}
-
-void benchNano(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder, double readRate) {
-    const Model model = Model::open(folder);
-    const GpuOptions options{kernels, 1, 0};
-    const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
-    const auto executor = makeGpuExecutor(device, model, options, {});
-    report("nano", model.spec(), layout, measure(*executor, model.spec().vocabularySize, 512, 256, 6), readRate);
+    std::printf("%-6s loaded in %.1f s\n", name, secondsSince(start));
+    report(name, model.spec(), layout, measure(*executor, p.vocabulary, 512, 256, 6), readRate);
+    std::filesystem::remove_all(folder);
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER [NANO_MODEL_FOLDER]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER\n");
         return 2;
     }
     try {
@@ -149,10 +142,8 @@ int main(int argc, char **argv) {
         const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read, copy);
         std::fflush(stdout);
-        benchShape2B(device, kernels, read);
-        if (argc > 2) {
-            benchNano(device, kernels, argv[2], read);
-        }
+        benchShape("2B", bench::shape2B, device, kernels, read);
+        benchShape("nano", bench::shapeNano, device, kernels, read);
         return 0;
     } catch (const std::exception &error) {
         std::fprintf(stderr, "%s\n", error.what());

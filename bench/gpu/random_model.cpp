@@ -9,10 +9,6 @@ using namespace monokernel;
 
 namespace {
 
-struct Shape {
-    uint32_t hidden = 3072, layers = 15, heads = 32, kvHeads = 16, ffn = 12288, lanes = 8, vocabulary = 32000;
-};
-
 /// A safetensors header in the making; returns where each tensor's data will lie.
 class Header {
 public:
@@ -106,17 +102,19 @@ private:
 
 } // namespace
 
-void writeShape2B(const std::filesystem::path &folder) {
-    const Shape s;
-    const uint64_t d = s.hidden, lanes = s.lanes, headDim = d / s.heads, kvRows = s.kvHeads * headDim / lanes;
+void writeModel(const std::filesystem::path &folder, const Shape &s) {
+    constexpr uint64_t lanes = 8;
+    const uint64_t d = s.hidden, headDim = d / s.heads, kvRows = s.kvHeads * headDim / lanes;
     std::filesystem::create_directories(folder);
-    std::ofstream(folder / "config.json") << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"vocab_size":32000,)"
-                                             R"("hidden_size":3072,"num_hidden_layers":15,"num_attention_heads":32,)"
-                                             R"("num_key_value_heads":16,"intermediate_size":12288,"num_lanes":8,"broadcast_delay":2,)"
-                                             R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,)"
-                                             R"("replicated_rmsn_scale":true,"tie_word_embeddings":false,"sliding_window":512,)"
-                                             R"("sliding_window_n_layers":10,"max_position_embeddings":4096,"rope_theta":10000.0,)"
-                                             R"("norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0})";
+    std::ofstream config(folder / "config.json");
+    config << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"num_lanes":8,"broadcast_delay":2,)"
+           << R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,"replicated_rmsn_scale":true,)"
+           << R"("rope_theta":10000.0,"norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0,"vocab_size":)" << s.vocabulary
+           << R"(,"hidden_size":)" << s.hidden << R"(,"num_hidden_layers":)" << s.layers << R"(,"num_attention_heads":)" << s.heads
+           << R"(,"num_key_value_heads":)" << s.kvHeads << R"(,"intermediate_size":)" << s.ffn << R"(,"sliding_window":)" << s.window
+           << R"(,"sliding_window_n_layers":)" << s.windowLayers << R"(,"max_position_embeddings":)" << s.context
+           << R"(,"tie_word_embeddings":)" << (s.tied ? "true" : "false") << "}";
+    config.close();
     Header header;
     header.add("model.tok_embeddings.weight", {s.vocabulary, d});
     for (uint32_t layer = 0; layer < s.layers; layer++) {
@@ -132,7 +130,9 @@ void writeShape2B(const std::filesystem::path &folder) {
         header.add(prefix + "ffn_norm.weight", {d});
     }
     header.add("model.norm.weight", {d});
-    header.add("lm_head.weight", {s.vocabulary, d});
+    if (!s.tied) {
+        header.add("lm_head.weight", {s.vocabulary, d});
+    }
     header.write(folder / "model.safetensors");
 }
 

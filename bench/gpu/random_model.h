@@ -8,9 +8,18 @@
 
 namespace bench {
 
-/// Writes a Laneformer folder of the 2B shape: config.json and a sparse weights file whose norms are 1 and whose matrices
-/// are holes, for RandomWeights to fill.
-void writeShape2B(const std::filesystem::path &folder);
+/// A Laneformer's dimensions; 8 lanes, delay 2.
+struct Shape {
+    uint32_t hidden, layers, heads, kvHeads, ffn, vocabulary, window, windowLayers, context;
+    bool tied; ///< the head is the embedding
+};
+
+constexpr Shape shape2B{3072, 15, 32, 16, 12288, 32000, 512, 10, 4096, false};
+constexpr Shape shapeNano{512, 10, 8, 8, 1536, 16384, 512, 6, 2048, true};
+
+/// Writes a model folder of that shape: config.json and a sparse weights file whose norms are 1 and whose matrices are
+/// holes, for withRandomWeights to fill.
+void writeModel(const std::filesystem::path &folder, const Shape &shape);
 
 /// A driver that uploads random bf16 values in place of the packed matrices and the embedding, whatever the model's file
 /// says; all else goes through. `weightBytes` and `embedding` are offsets in the first allocation.

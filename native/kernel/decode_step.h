@@ -62,9 +62,8 @@ DEV bool readsResidual(Arguments &p, u32 phase) {
     return phase == phaseQkv || phase == phaseGateUp || phase == phaseAggregate || (phase == phaseHead && p.headInput == headOwnLane);
 }
 
-DEV void stageInput(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, const Step &step) {
+DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
-    MatrixArguments &m = matrixArguments(p, matrixOf(phase));
     if (readsResidual(p, phase)) {
         ResidualUpdate update{};
         if (phase == phaseGateUp) {
@@ -94,8 +93,7 @@ DEV void stageInput(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, c
 }
 
 /// Publishes this workgroup's share of a lane's contribution to the head's input.
-DEV void publishShare(Arguments &p, Worker &w, u32 lane) {
-    MatrixArguments &m = matrixArguments(p, matrixHead);
+DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
     barrier();
     const float scale = p.headInput == headMeanOfNorms ? normScale(p, w.phase) * p.laneScale : 1.0f;
     const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
@@ -116,24 +114,22 @@ DEV bool addsOthers(Arguments &p, u32 phase, u32 layer) {
     return (phase == phaseOutput || phase == phaseDown) && reductionOf(p, layer) == reductionPast;
 }
 
-/// Those delayed outputs for this thread's row of the block of rows that begins at `block`.
-DEV float othersOfRow(Arguments &p, Worker &w, u32 phase, u32 layer, u32 lane, u32 block) {
-    const u32 memberRows = matrixArguments(p, matrixOf(phase)).memberRows;
-    const u32 row = minimum(w.member * memberRows + block + threadIndex(), p.hidden - 1);
-    return delayedOthers(p, w, moduleOf(phase), layer, lane, row);
+/// This thread's row of the block of rows that begins at `block`.
+DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block) {
+    return minimum(w.member * m.memberRows + block + threadIndex(), p.hidden - 1);
 }
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
-DEV void finishRows(Arguments &all, Worker &w, u32 phase, u32 layer, u32 lane, const Step &step, u32 block, u32 rows, u32 partials,
-                    float &others, Choice &choice) {
+DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step, u32 block, u32 rows, u32 partials,
+                    const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
-    MatrixArguments &m = matrixArguments(p, matrixOf(phase));
     const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
     const u32 first = part * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
-    if (block > 0 && addsOthers(p, phase, layer)) {
-        others = othersOfRow(p, w, phase, layer, lane, block);
+    float others = 0.0f;
+    if (addsOthers(p, phase, layer) && (block > 0 || !sumDelayed(p, w, early, lane, others))) {
+        others = delayedOthers(p, w, moduleOf(phase), layer, lane, rowOfThread(p, w, m, block));
     }
     const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
     const u32 row = block + width * threadIndex();
@@ -181,15 +177,19 @@ DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u3
     if (phase == phaseQkv) {
         prefetchCache(p, w, layer, lane, step.position);
     }
-    float others = addsOthers(p, phase, layer) ? othersOfRow(p, w, phase, layer, lane, 0) : 0.0f;
-    stageInput(p, w, phase, layer, lane, step);
+    auto &&m = matrixArguments(p, matrixOf(phase)); // a copy where indexing arguments is costly
+    DelayedWords early{};
+    if (addsOthers(p, phase, layer)) {
+        askDelayed(p, early, moduleOf(phase), layer, rowOfThread(p, w, m, 0));
+    }
+    stageInput(p, w, m, phase, layer, lane, step);
     if (phase == phaseAggregate) {
-        publishShare(p, w, lane);
+        publishShare(p, w, m, lane);
         return;
     }
     KERNEL_MARK("multiply");
-    multiply(p, w, matrixArguments(p, matrixOf(phase)), stream, [&](u32 block, u32 rows, u32 partials) {
-        finishRows(p, w, phase, layer, lane, step, block, rows, partials, others, choice);
+    multiply(p, w, m, stream, [&](u32 block, u32 rows, u32 partials) {
+        finishRows(p, w, m, phase, layer, lane, step, block, rows, partials, early, choice);
     });
 }
 

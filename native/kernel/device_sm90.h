@@ -44,6 +44,7 @@ DEV bool any(bool condition) { return __nvvm_vote_any_sync(~0u, condition); }
 DEV u32 shuffleXor(u32 value, u32 mask) { return __nvvm_shfl_sync_bfly_i32(~0u, value, mask, 31); }
 DEV void waveSync() { __nvvm_bar_warp_sync(~0u); }
 DEV void barrier() { __syncthreads(); }
+/// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
 
 DEV u32x4 streamLoad(GLOBAL const void *from) {

@@ -50,8 +50,34 @@ DEV u32 reductionOf(Arguments &p, u32 layer) {
 }
 DEV u32 partialEdge(u32 module) { return module == moduleAttention ? waitAttentionPartial : waitFfnPartial; }
 
-/// The other lanes' partial outputs of the delayed layer, summed for one element. They are there long since: whoever
-/// makes an element of this layer's update asks for them before its own work. Whole-wave.
+/// All lanes' partial outputs of the delayed layer for one element, asked for early and not waited for: whoever makes an
+/// element of this layer's update asks before its own work and looks at them after it.
+struct DelayedWords {
+    u64 words[batchLanes];
+};
+
+DEV void askDelayed(Arguments &p, DelayedWords &early, u32 module, u32 layer, u32 element) {
+    const u64 from = partialWords(p, module, layer - p.broadcastDelay, 0);
+#pragma unroll
+    for (u32 i = 0; i < batchLanes; i++) {
+        early.words[i] = pollWord(global<const u64>(from) + minimum(i, p.lanes - 1) * p.hidden + element);
+    }
+}
+
+/// The sum of the other lanes' words that were asked for; false if some were not there yet or there are more lanes.
+/// Whole-wave.
+DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u32 lane, float &sum) {
+    bool missing = p.lanes > batchLanes;
+    sum = 0.0f;
+#pragma unroll
+    for (u32 i = 0; i < batchLanes; i++) {
+        missing |= static_cast<u32>(early.words[i] >> 32) != w.tag;
+        sum += i < p.lanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
+    }
+    return !any(missing);
+}
+
+/// The same with waiting. Whole-wave.
 DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane, u32 element) {
     const u64 words = partialWords(p, module, layer - p.broadcastDelay, 0);
     float sum = 0.0f;

@@ -8,7 +8,7 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 8; ///< pairs of elements a lane waits for at once
+constexpr u32 batchPairs = 6; ///< pairs of elements a lane waits for at once
 constexpr u32 batchChunks = 8; ///< chunks of the KV cache it merges at once
 
 /// Where element `index` of a wave's slice lies (in floats).

@@ -127,7 +127,8 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     p.workgroups = units >= p.lanes ? p.members * p.lanes : units;
     p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
     const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
-    p.chunks = std::clamp(p.members / p.laneKvHeads, 1u, std::min(16u, mergeable));
+    const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
+    p.chunks = std::clamp(p.members / p.laneKvHeads, 1u, std::min({8u, mergeable, useful}));
     p.spinLimit = spinLimit;
 }
 
