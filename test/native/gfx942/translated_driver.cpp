@@ -12,7 +12,7 @@ using monokernel::ExecutionError;
 namespace {
 
 /// Between two looks of the host.
-constexpr u64 instructionsAStep = 20'000;
+constexpr u64 instructionsAStep = 100'000;
 
 } // namespace
 

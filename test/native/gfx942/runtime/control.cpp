@@ -1,6 +1,7 @@
 #include "runtime/control.h"
 
 #include "runtime/launch.h"
+#include "runtime/store_queue.h"
 
 namespace gfx942 {
 

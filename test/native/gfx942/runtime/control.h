@@ -2,17 +2,12 @@
 
 #include "runtime/wave.h"
 
-#include <functional>
-
 namespace gfx942 {
 
 /// Counts an operation as in flight and its registers (count 0: a store) as not to be touched until it is waited for.
 u32 issueVector(Wave &w, u32 first, u32 count);
 void issueLocal(Wave &w, u32 first, u32 count);
 void issueScalar(Wave &w, u32 first, u32 count);
-
-/// Makes the wave's delayed stores that `which` picks visible, in order.
-void applyStores(Wave &w, const std::function<bool(const DelayedStore &)> &which);
 
 // Called by translated code; see instructions.h.
 u32 finish(Wave &w);

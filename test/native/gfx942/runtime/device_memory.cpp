@@ -45,15 +45,6 @@ uint64_t DeviceMemory::allocate(uint64_t bytes, bool pinned) {
     return address;
 }
 
-const DeviceMemory::Allocation &DeviceMemory::allocationAt(uint64_t address) const {
-    return allocations_[address - base_ < capacity_ ? pages_[pageOf(address)].allocation : 0];
-}
-
-bool DeviceMemory::contains(uint64_t address, uint64_t bytes) const {
-    const Allocation &allocation = allocationAt(address);
-    return address >= allocation.begin && address + bytes <= allocation.end;
-}
-
 std::string DeviceMemory::describe(uint64_t address) const {
     const Allocation &allocation = allocationAt(address);
     char offset[24];

@@ -40,16 +40,26 @@ public:
     uint16_t nextLaunch() { return launches_ = launches_ == 0xffff ? 1 : static_cast<uint16_t>(launches_ + 1); }
 
     /// Whether [address, address + bytes) lies in one allocation.
-    bool contains(uint64_t address, uint64_t bytes) const;
+    bool contains(uint64_t address, uint64_t bytes) const {
+        const Allocation &allocation = allocationAt(address);
+        return address >= allocation.begin && address + bytes <= allocation.end;
+    }
     /// For people: "allocation 2 + 0x1f40".
     std::string describe(uint64_t address) const;
     bool isPinned(uint64_t address) const { return allocationAt(address).pinned; }
 
     /// True when every dword of the range is defined and was last written by the host.
     bool isPlain(uint64_t address, uint64_t bytes) const {
-        const uint64_t first = pageOf(address), last = pageOf(address + bytes - 1);
-        return pages_[first].state == PageState::plain && pages_[last].state == PageState::plain && last - first <= 1;
+        const uint64_t last = pageOf(address + bytes - 1);
+        for (uint64_t page = pageOf(address); page <= last; page++) {
+            if (pages_[page].state != PageState::plain) {
+                return false;
+            }
+        }
+        return true;
     }
+    /// True when the dword's shadow says whether it is defined.
+    bool isShadowed(uint64_t address) const { return pages_[pageOf(address)].state == PageState::shadowed; }
     Shadow &shadow(uint64_t address) { return shadow_[(address - base_) / 4]; }
     const Shadow &shadow(uint64_t address) const { return shadow_[(address - base_) / 4]; }
     /// Before a kernel's store: from now on the pages' dwords speak for themselves.
@@ -67,7 +77,9 @@ private:
         bool pinned = false;
     };
     uint64_t pageOf(uint64_t address) const { return (address - base_) / pageBytes; }
-    const Allocation &allocationAt(uint64_t address) const;
+    const Allocation &allocationAt(uint64_t address) const {
+        return allocations_[address - base_ < capacity_ ? pages_[pageOf(address)].allocation : 0];
+    }
 
     uint64_t capacity_, base_ = 0, next_ = 0, allocated_ = 0;
     Shadow *shadow_ = nullptr;

@@ -1,6 +1,6 @@
 #include "runtime/launch.h"
 
-#include "runtime/control.h"
+#include "runtime/store_queue.h"
 
 #include <algorithm>
 #include <cstring>
@@ -24,6 +24,7 @@ Launch::Launch(const TranslatedKernel &translated, DeviceMemory &deviceMemory, u
     : kernel(translated), memory(deviceMemory), codeBase(base), options(launchOptions), number(deviceMemory.nextLaunch()),
       groups_(launchOptions.workgroups), random_(static_cast<u32>(launchOptions.seed)) {
     const u32 wavesPerGroup = options.threads / laneCount;
+    polled_.resize(options.workgroups * wavesPerGroup);
     for (u32 g = 0; g < options.workgroups; g++) {
         Workgroup &group = groups_[g];
         const u32 bytes = kernel.staticLds + options.dynamicLds;
@@ -87,12 +88,21 @@ u64 Launch::ticks() const {
     return executed_ / (5 * waves_.size()) + skippedTicks_;
 }
 
-void Launch::wakeSleepers() {
-    for (Wave *wave : asleep_) {
+/// Sleepers go on whose polled lines were stored to, or all of them.
+void Launch::wakeSleepers(bool all) {
+    const Lines stored = stored_ | storedBefore_;
+    std::erase_if(asleep_, [&](Wave *wave) {
+        Lines &polled = polled_[waveNumber(*wave)];
+        if (!all && (polled & stored).none()) {
+            return false;
+        }
+        polled.reset();
         wave->state = WaveState::running;
-    }
-    runnable_.insert(runnable_.end(), asleep_.begin(), asleep_.end());
-    asleep_.clear();
+        runnable_.push_back(wave);
+        return true;
+    });
+    storedBefore_ = stored_;
+    stored_.reset();
     storesSinceWake_ = 0;
 }
 
@@ -146,7 +156,7 @@ void Launch::drain(Wave &w) {
 
 void Launch::drainAll() {
     for (const auto &wave : waves_) {
-        applyStores(*wave, [](const DelayedStore &) { return true; });
+        applyAllStores(*wave);
     }
     draining_.clear();
 }
@@ -162,34 +172,41 @@ std::string Launch::stuckWaves() const {
     return "no store by any wave; workgroup.wave:" + text;
 }
 
+/// Nothing can run: stores under way arrive; when that wakes nobody, time passes and everyone looks again.
+void Launch::passTime() {
+    drainAll();
+    wakeSleepers(false);
+    if (runnable_.empty()) {
+        skippedTicks_ += idleTicks;
+        idleRounds_ = time == timeOfLastIdle_ ? idleRounds_ + 1 : 0;
+        timeOfLastIdle_ = time;
+        wakeSleepers(true);
+    }
+    if (idleRounds_ > idleLimit) {
+        throw ExecutionFault(FaultKind::deadlock, stuckWaves());
+    }
+}
+
 bool Launch::step(u64 instructions) {
     const u64 end = executed_ + instructions;
-    wakeSleepers();
     while (executed_ < end) {
         if (runnable_.empty() && asleep_.empty()) {
-            const bool done = std::ranges::all_of(waves_, [](const auto &w) { return w->state == WaveState::finished; });
-            if (!done) {
+            if (!std::ranges::all_of(waves_, [](const auto &w) { return w->state == WaveState::finished; })) {
                 throw ExecutionFault(FaultKind::deadlock, stuckWaves());
             }
             drainAll();
             return true;
         }
-        if (storesSinceWake_ > 0) {
+        if (time != lastTime_) {
+            lastTime_ = time;
             lastStoreAt_ = executed_;
-            idleRounds_ = 0;
-        }
-        if (runnable_.empty() && storesSinceWake_ == 0) {
-            drainAll();
-            if (storesSinceWake_ == 0) {
-                skippedTicks_ += idleTicks;
-                idleRounds_++;
-            }
-        }
-        if (idleRounds_ > idleLimit || executed_ - lastStoreAt_ > spinLimit * waves_.size()) {
+        } else if (executed_ - lastStoreAt_ > spinLimit * waves_.size()) {
             throw ExecutionFault(FaultKind::deadlock, stuckWaves());
         }
-        if (runnable_.empty() || (storesSinceWake_ > 0 && chance(8))) {
-            wakeSleepers();
+        if (runnable_.empty()) {
+            passTime();
+        } else if (storesSinceWake_ > 0 && chance(8)) {
+            wakeSleepers(false);
         }
         if (!draining_.empty() && chance(16)) {
             drain(*draining_[random_() % draining_.size()]);

@@ -3,6 +3,7 @@
 #include "runtime/device_memory.h"
 #include "runtime/wave.h"
 
+#include <bitset>
 #include <memory>
 #include <random>
 #include <span>
@@ -69,27 +70,47 @@ public:
         return options.patches.empty() ? Patch::none : options.patches[instruction];
     }
     u64 ticks() const; ///< of the 100 MHz clock
-    void sawStore() { storesSinceWake_++; }
+    /// A store became visible: waves that polled its line may go on.
+    void sawStore(u64 address) {
+        storesSinceWake_++;
+        stored_.set(lineOf(address));
+    }
+    /// The wave read these addresses to see what others wrote: should it sleep next, it waits for one of them.
+    void notePoll(const Wave &w, const Addresses &at, u64 x) {
+        for (u64 left = x; left != 0; left &= left - 1) {
+            polled_[waveNumber(w)].set(lineOf(at.lane[__builtin_ctzll(left)]));
+        }
+    }
     /// True with probability 1/n; never in round-robin order.
     bool chance(u32 n) { return options.seed != 0 && random_() % n == 0; }
     Workgroup &group(u32 index) { return groups_[index]; }
 
 private:
+    /// Lines of 64 bytes, hashed: a set of addresses that errs only by holding too many.
+    using Lines = std::bitset<1024>;
+    static size_t lineOf(u64 address) { return (address >> 6) * 0x9e3779b97f4a7c15ull >> 54; }
+
     void start(Wave &wave, Workgroup &group, u32 index, u64 parameters);
     void runSlice(u32 slot);
     void settle(Wave &wave);
-    void wakeSleepers();
+    void wakeSleepers(bool all);
+    u32 waveNumber(const Wave &w) const {
+        return static_cast<u32>(w.group->number * (options.threads / laneCount) + w.index);
+    }
     void drain(Wave &wave);
     void drainAll();
+    void passTime();
     std::string stuckWaves() const;
 
     std::vector<Workgroup> groups_;
     std::vector<std::unique_ptr<Wave>> waves_;
     std::vector<Wave *> runnable_, asleep_, draining_;
+    std::vector<Lines> polled_; ///< a wave, since it last woke
+    Lines stored_, storedBefore_; ///< since the last time that sleepers were looked at, and in the time before
     std::minstd_rand random_;
     u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;
-    u32 idleRounds_ = 0;
-    u64 lastStoreAt_ = 0;
+    u32 idleRounds_ = 0, timeOfLastIdle_ = 0, lastTime_ = 0;
+    u64 lastStoreAt_ = 0; ///< in instructions
 };
 
 } // namespace gfx942

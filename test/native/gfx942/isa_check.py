@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""isa_check.py CODE_OBJECT: facts that the gfx942 monokernel must show in its machine code. Prints each, then a table of
+its resources; exit code 1 when one does not hold. Regions are the KERNEL_MARK labels of the source."""
+
+import re
+import sys
+
+from translator.disassembly import TranslationError, descriptor, disassemble, resources
+
+STREAM = "global_load_dwordx4"
+IN_FLIGHT = 8  # 16-byte loads a lane that saturate memory
+
+
+def counts_of(instruction):
+    """The counters that an s_waitcnt names."""
+    return {name: int(value) for name, value in re.findall(r"(\w+)\((\d+)\)", instruction.text)}
+
+
+def writes_exec(instruction):
+    first = instruction.operands[0] if instruction.operands else ""
+    return "saveexec" in instruction.mnemonic or instruction.mnemonic.startswith("v_cmpx") or first.startswith("exec")
+
+
+def region(instructions, label):
+    return [i for i in instructions if re.fullmatch(rf"mk_{label}_\d+", i.region)]
+
+
+def dispatcher(instructions):
+    """What runs from the dispatcher's label until a path does its first work: a vector instruction that is no move, an
+    access to memory other than the parameters, a barrier."""
+    at = {instruction.address: instruction.index for instruction in instructions}
+    todo = [i.index for i in region(instructions, "dispatch")[:1]]
+    seen = set()
+    while todo:
+        index = todo.pop()
+        if index in seen or index >= len(instructions):
+            continue
+        instruction = instructions[index]
+        name = instruction.mnemonic
+        works = name.startswith("v_") and not name.startswith(("v_mov", "v_readlane", "v_writelane", "v_accvgpr"))
+        if works or name.startswith(("global_", "buffer_", "ds_", "s_barrier", "s_endpgm", "s_setpc")):
+            continue
+        seen.add(index)
+        if instruction.mnemonic.startswith(("s_cbranch", "s_branch")):
+            todo.append(at[instruction.branch_target])
+        if instruction.mnemonic != "s_branch":
+            todo.append(index + 1)
+    return [instructions[index] for index in sorted(seen)]
+
+
+def longest_run(instructions):
+    """Most streaming loads issued without a wait for one in between."""
+    best = run = 0
+    for instruction in instructions:
+        if instruction.mnemonic == STREAM and "nt" in instruction.modifiers:
+            run += 1
+        elif instruction.mnemonic == "s_waitcnt" and "vmcnt" in counts_of(instruction):
+            run = 0
+        best = max(best, run)
+    return best
+
+
+def loop_checks(instructions):
+    """(holds, fact) of each weight loop."""
+    labels = sorted({i.region for i in region(instructions, "weights_begin")})
+    yield bool(labels), f"weight loops: {len(labels)}"
+    for label in labels:
+        body = [i for i in instructions if i.region == label]
+        wide = [i for i in body if i.mnemonic.startswith(("global_load_dwordx4", "buffer_load_dwordx4"))]
+        yield bool(wide) and all("nt" in i.modifiers for i in wide), f"{label}: {len(wide)} 16-byte loads, all nt"
+        run = longest_run(body)
+        yield run >= IN_FLIGHT, f"{label}: {run} of them in flight at once"
+        yield not any(writes_exec(i) for i in body), f"{label}: exec is never written"
+        multiplies = [i for i in body if re.match(r"v_(pk_)?(fma|fmac|dot2|mfma)", i.mnemonic)]
+        yield bool(multiplies), f"{label}: {len(multiplies)} multiply-adds"
+
+
+def checks(instructions, notes):
+    """(holds, fact) of everything that is asked."""
+    number = lambda key: int(notes.get(key, -1))
+    mnemonics = {i.mnemonic for i in instructions}
+    has = lambda *prefixes: sorted(m for m in mnemonics if m.startswith(prefixes))
+    yield notes["target"].endswith("gfx942"), f"target {notes['target']}"
+    yield number("wavefront_size") == 64, "64 lanes a wave"
+    yield number("vgpr_spill_count") == 0, f"vector register spills: {number('vgpr_spill_count')}"
+    yield number("sgpr_spill_count") == 0, f"scalar register spills: {number('sgpr_spill_count')}"
+    scratch = number("private_segment_fixed_size")
+    yield scratch == 0 and notes.get("uses_dynamic_stack") == "false", f"scratch: {scratch} bytes"
+    yield not has("scratch_", "buffer_store", "s_scratch"), "no scratch accesses"
+    yield not has("flat_"), "no flat accesses"
+    yield not has("s_swappc", "s_call"), "no calls"
+    yield not has("s_trap", "s_sendmsg"), "no traps, no messages"
+    yield bool(has("v_mfma")), f"matrix cores: {', '.join(has('v_mfma')) or 'unused'}"
+    yield from loop_checks(instructions)
+    dispatch = dispatcher(instructions)
+    uniform = not any(writes_exec(i) or i.mnemonic.startswith("s_cbranch_exec") for i in dispatch)
+    yield bool(dispatch) and uniform, f"dispatcher is uniform: its {len(dispatch)} instructions leave exec alone"
+
+
+def table(instructions, kernel, notes):
+    """Markdown rows for docs/performance.md."""
+    rows = {
+        "vector registers (of them accumulation)": f"{notes['vgpr_count']} ({notes.get('agpr_count', 0)})",
+        "scalar registers": notes["sgpr_count"],
+        "spills, vector and scalar": f"{notes['vgpr_spill_count']}, {notes['sgpr_spill_count']}",
+        "scratch, bytes": notes["private_segment_fixed_size"],
+        "static LDS, bytes": str(kernel.static_lds),
+        "parameters, bytes": str(kernel.kernarg),
+        "instructions": str(len(instructions)),
+        "code, bytes": str(instructions[-1].address + instructions[-1].size - instructions[0].address),
+    }
+    return "\n".join(["| gfx942 | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def main(code_object):
+    instructions, notes = disassemble(code_object), resources(code_object)
+    failed = 0
+    for holds, fact in checks(instructions, notes):
+        print(f"{'ok  ' if holds else 'FAIL'} {fact}")
+        failed += not holds
+    print(table(instructions, descriptor(code_object), notes))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        sys.exit(main(sys.argv[1]))
+    except TranslationError as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
