@@ -62,10 +62,11 @@ TEST(arithmeticOfEveryGroupEqualsTheHosts) {
         for (u32 i = 0; i < count; i++) {
             const u64 *in = &input[3 * i];
             const u64 expected = expectedArithmetic(operation, in[0], in[1], in[2]);
-            if (!(arithmeticIsExact(operation) ? same(results[i], expected) : close(results[i], expected)) && wrong++ < 3) {
+            if (!(arithmeticIsExact(operation) ? same(results[i], expected) : close(results[i], expected)) &&
+                wrong++ < 3) {
                 char text[200];
-                std::snprintf(text, sizeof text, "%s(%#lx, %#lx, %#lx) = %#lx, not %#lx", arithmeticName(operation), in[0],
-                              in[1], in[2], results[i], expected);
+                std::snprintf(text, sizeof text, "%s(%#lx, %#lx, %#lx) = %#lx, not %#lx", arithmeticName(operation),
+                              in[0], in[1], in[2], results[i], expected);
                 CHECK_MESSAGE(false, text);
             }
         }

@@ -20,8 +20,9 @@ struct Outcome {
 Outcome execute(u32 operation, u64 seed, std::span<const Patch> patches = {}, u32 slice = 400) {
     Outcome outcome;
     try {
-        outcome.output = run<u32>(faulty::kernel, operation, std::vector<u32>(512, 3), words,
-                                  {.workgroups = 3, .dynamicLds = 1024, .seed = seed, .slice = slice, .patches = patches});
+        outcome.output = run<u32>(
+            faulty::kernel, operation, std::vector<u32>(512, 3), words,
+            {.workgroups = 3, .dynamicLds = 1024, .seed = seed, .slice = slice, .patches = patches, .reached = {}});
     } catch (const ExecutionFault &found) {
         outcome.fault = found.kind;
         outcome.message = found.what();
@@ -32,14 +33,16 @@ Outcome execute(u32 operation, u64 seed, std::span<const Patch> patches = {}, u3
 void expectFault(u32 operation, FaultKind kind) {
     for (u64 seed = 0; seed < 5; seed++) {
         const Outcome outcome = execute(operation, seed);
-        CHECK_MESSAGE(outcome.fault == kind, std::to_string(operation) + " seed " + std::to_string(seed) + ": " + outcome.message);
+        CHECK_MESSAGE(outcome.fault == kind,
+                      std::to_string(operation) + " seed " + std::to_string(seed) + ": " + outcome.message);
     }
 }
 
 void expectClean(u32 operation) {
     for (u64 seed = 0; seed < 10; seed++) {
         const Outcome outcome = execute(operation, seed);
-        CHECK_MESSAGE(!outcome.fault, std::to_string(operation) + " seed " + std::to_string(seed) + ": " + outcome.message);
+        CHECK_MESSAGE(!outcome.fault,
+                      std::to_string(operation) + " seed " + std::to_string(seed) + ": " + outcome.message);
     }
 }
 
@@ -95,7 +98,8 @@ TEST(deadlockEndsTheRun) { expectFault(21, FaultKind::deadlock); }
 TEST(wavesThatEndedAreNotWaitedFor) { expectClean(23); }
 
 TEST(removedBarriersAndWaitsAreFound) {
-    // Every barrier and wait of the LDS exchange, taken away one at a time; compilers add waits that only some paths need.
+    // Every barrier and wait of the LDS exchange, taken away one at a time; compilers add waits that only some paths
+    // need.
     const auto &listing = faulty::kernel.instructions;
     u32 barriers = 0, found = 0;
     for (size_t i = 0; i < listing.size(); i++) {

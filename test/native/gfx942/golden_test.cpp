@@ -62,8 +62,10 @@ TEST(goldenGreedyTokens) {
 TEST(goldenLogitsByPrefillAndDecode) {
     onEveryCheckpoint(4, [](TranslatedExecutor &translated, const golden::Folder &expected, const std::string &label) {
         for (const u32 width : {16u, 1u}) {
-            const double worst = worstLogit(translated.executor->logits(1, expected.prompt, expected.positions, width), expected);
-            CHECK_MESSAGE(worst <= logitTolerance, label + ", width " + std::to_string(width) + ": " + std::to_string(worst));
+            const double worst =
+                worstLogit(translated.executor->logits(1, expected.prompt, expected.positions, width), expected);
+            CHECK_MESSAGE(worst <= logitTolerance,
+                          label + ", width " + std::to_string(width) + ": " + std::to_string(worst));
         }
     });
 }

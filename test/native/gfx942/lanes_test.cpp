@@ -19,8 +19,9 @@ void expectLanes(u32 operation, const char *name, const std::function<u32(u32, u
     }
     const auto result = run<u32>(lanes::kernel, operation, input, 256);
     for (u32 lane = 0; lane < 64; lane++) {
-        if (!CHECK_MESSAGE(result[lane] == expected(lane, lane + 5000),
-                           std::string(name) + " lane " + std::to_string(lane) + " is " + std::to_string(result[lane]))) {
+        if (!CHECK_MESSAGE(result[lane] == expected(lane, lane + 5000), std::string(name) + " lane " +
+                                                                            std::to_string(lane) + " is " +
+                                                                            std::to_string(result[lane]))) {
             return;
         }
     }

@@ -51,8 +51,9 @@ void expectProduct(u32 operation, const char *format, u32 size, u32 depth, u32 b
             for (u32 k = 0; k < depth; k++) {
                 sum += leftElement(block, row, k) * rightElement(block, column, k);
             }
-            if (!CHECK_MESSAGE(result[16 * lane + i] == sum, std::string(format) + " " + std::to_string(size) + " lane " +
-                                                                 std::to_string(lane) + " register " + std::to_string(i))) {
+            if (!CHECK_MESSAGE(result[16 * lane + i] == sum, std::string(format) + " " + std::to_string(size) +
+                                                                 " lane " + std::to_string(lane) + " register " +
+                                                                 std::to_string(i))) {
                 return;
             }
         }

@@ -61,20 +61,27 @@ TEST(bufferLoadsPastTheEndGiveZero) {
 TEST(localAccesses) {
     const auto in = pattern(256);
     for (u64 seed = 0; seed < 4; seed++) {
-        expect(2, "narrow", in, [&](u32 i) {
-            const u32 x = in[i ^ 5];
-            const auto half = static_cast<i16>(x >> 3);
-            return (x & 0xff) + static_cast<u32>(static_cast<i8>(x)) * 3 + static_cast<u32>(half) * 7 +
-                   static_cast<uint16_t>(half);
-        }, seed);
-        expect(3, "wide", in, [&](u32 i) {
-            const auto word = [&](u32 index) {
-                const u32 x = in[index / 4];
-                return index % 4 == 0 ? x : index % 4 == 1 ? x + 1 : index % 4 == 2 ? x ^ 0x55 : x * 3;
-            };
-            const u32 q = 4 * (i ^ 9);
-            return word(q) + word(q + 1) * 3 + word(q + 2) * 5 + word(q + 3) * 7 + word(2 * i) + word(2 * (i + 64) + 1);
-        }, seed);
+        expect(
+            2, "narrow", in,
+            [&](u32 i) {
+                const u32 x = in[i ^ 5];
+                const auto half = static_cast<i16>(x >> 3);
+                return (x & 0xff) + static_cast<u32>(static_cast<i8>(x)) * 3 + static_cast<u32>(half) * 7 +
+                       static_cast<uint16_t>(half);
+            },
+            seed);
+        expect(
+            3, "wide", in,
+            [&](u32 i) {
+                const auto word = [&](u32 index) {
+                    const u32 x = in[index / 4];
+                    return index % 4 == 0 ? x : index % 4 == 1 ? x + 1 : index % 4 == 2 ? x ^ 0x55 : x * 3;
+                };
+                const u32 q = 4 * (i ^ 9);
+                return word(q) + word(q + 1) * 3 + word(q + 2) * 5 + word(q + 3) * 7 + word(2 * i) +
+                       word(2 * (i + 64) + 1);
+            },
+            seed);
     }
 }
 

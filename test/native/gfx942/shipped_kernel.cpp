@@ -36,7 +36,9 @@ double worstLogit(const std::vector<float> &logits, const golden::Folder &expect
     for (const std::vector<double> &row : expected.logits) {
         for (const double value : row) {
             const double difference = std::abs(static_cast<double>(logits.at(at++)) - value) / scale;
-            worst = difference <= worst ? worst : std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference;
+            worst = difference <= worst      ? worst
+                    : std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                             : difference;
         }
     }
     return worst;

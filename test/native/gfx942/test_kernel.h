@@ -8,11 +8,21 @@
 
 namespace gfx942 {
 
-namespace arithmetic { extern const TranslatedKernel kernel; }
-namespace lanes { extern const TranslatedKernel kernel; }
-namespace memory { extern const TranslatedKernel kernel; }
-namespace matrix { extern const TranslatedKernel kernel; }
-namespace faulty { extern const TranslatedKernel kernel; }
+namespace arithmetic {
+extern const TranslatedKernel kernel;
+}
+namespace lanes {
+extern const TranslatedKernel kernel;
+}
+namespace memory {
+extern const TranslatedKernel kernel;
+}
+namespace matrix {
+extern const TranslatedKernel kernel;
+}
+namespace faulty {
+extern const TranslatedKernel kernel;
+}
 
 /// What kernels/device.h calls Arguments.
 struct TestArguments {

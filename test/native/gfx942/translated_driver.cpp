@@ -17,7 +17,7 @@ constexpr u64 instructionsAStep = 100'000;
 } // namespace
 
 TranslatedDriver::TranslatedDriver(const TranslatedKernel &kernel, const TranslationOptions &options)
-    : kernel_(kernel), options_(options), memory_(options.memoryBytes) {
+    : kernel_(kernel), options_(options), memory_(options.memoryBytes), reached_(kernel.instructions.size()) {
     device_.target = "gfx942";
     device_.name = "translated gfx942";
     device_.computeUnits = options.computeUnits;
@@ -94,7 +94,8 @@ void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t wo
                                                      .dynamicLds = sharedBytes,
                                                      .seed = options_.seed,
                                                      .slice = options_.slice,
-                                                     .patches = options_.patches});
+                                                     .patches = options_.patches,
+                                                     .reached = reached_});
     options_.seed += options_.seed != 0 ? 1 : 0; // another schedule next time
 }
 

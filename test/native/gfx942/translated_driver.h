@@ -39,6 +39,8 @@ public:
     bool finished() override;
 
     const std::optional<FaultKind> &fault() const { return fault_; }
+    /// Which waits, barriers and memory accesses have run: one byte an instruction.
+    const std::vector<uint8_t> &reached() const { return reached_; }
     /// Wave-instructions of all launches.
     u64 executed() const { return executed_; }
 
@@ -53,6 +55,7 @@ private:
     std::unique_ptr<Launch> launch_;
     std::optional<FaultKind> fault_;
     u64 executed_ = 0;
+    std::vector<uint8_t> reached_;
 };
 
 } // namespace gfx942

@@ -124,10 +124,10 @@ inline constexpr auto toUnsigned = [](float x) {
     return asFloat(!(x > 0) ? 0u : x >= 0x1p32f ? ~0u : static_cast<u32>(x));
 };
 inline constexpr auto toSigned = [](float x) {
-    const i32 whole = x >= 0x1p31f ? std::numeric_limits<i32>::max()
+    const i32 whole = x >= 0x1p31f   ? std::numeric_limits<i32>::max()
                       : x < -0x1p31f ? std::numeric_limits<i32>::min()
-                      : x != x     ? 0
-                                   : static_cast<i32>(x);
+                      : x != x       ? 0
+                                     : static_cast<i32>(x);
     return asFloat(static_cast<u32>(whole));
 };
 /// v_cmp_class: bits for signalling and quiet NaN, then -inf, -normal, -denormal, -0, +0, +denormal, +normal, +inf.

@@ -19,7 +19,8 @@ void *reserve(uint64_t bytes) {
 
 } // namespace
 
-DeviceMemory::DeviceMemory(uint64_t capacity) : capacity_(capacity / pageBytes * pageBytes), pages_(capacity / pageBytes) {
+DeviceMemory::DeviceMemory(uint64_t capacity)
+    : capacity_(capacity / pageBytes * pageBytes), pages_(capacity / pageBytes) {
     base_ = reinterpret_cast<uint64_t>(reserve(capacity_));
     shadow_ = static_cast<Shadow *>(reserve(capacity_ / 4 * sizeof(Shadow)));
 }
@@ -49,7 +50,8 @@ std::string DeviceMemory::describe(uint64_t address) const {
     const Allocation &allocation = allocationAt(address);
     char offset[24];
     std::snprintf(offset, sizeof offset, "%#llx", static_cast<unsigned long long>(address - allocation.begin));
-    return allocation.end == 0 ? "no allocation" : "allocation " + std::to_string(&allocation - allocations_.data()) + " + " + offset;
+    return allocation.end == 0 ? "no allocation"
+                               : "allocation " + std::to_string(&allocation - allocations_.data()) + " + " + offset;
 }
 
 void DeviceMemory::useShadow(uint64_t address, uint64_t bytes) {

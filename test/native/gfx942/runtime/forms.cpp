@@ -109,7 +109,9 @@ void combine(Operation operation, u32 bytes, const u32 *old, const u32 *operand,
         result[0] = combined<u32>(operation, old[0], operand[0], compares ? operand[stride] : 0);
         return;
     }
-    const auto wide = [&](u32 word) { return operand[word * stride] | static_cast<u64>(operand[(word + 1) * stride]) << 32; };
+    const auto wide = [&](u32 word) {
+        return operand[word * stride] | static_cast<u64>(operand[(word + 1) * stride]) << 32;
+    };
     u64 before = 0;
     std::memcpy(&before, old, 8);
     const u64 after = combined<u64>(operation, before, wide(0), compares ? wide(2) : 0);

@@ -77,7 +77,8 @@ void globalLoad(Wave &w, const Access &given, const Addresses &at, u64 known, u6
         if (access.sc1) {
             w.launch->notePoll(w, at, x);
         }
-        if (x == ~0ull && access.form == Form::dwords && w.launch->memory.isPlain(range.begin, range.end - range.begin)) {
+        if (x == ~0ull && access.form == Form::dwords &&
+            w.launch->memory.isPlain(range.begin, range.end - range.begin)) {
             loadPlain(w, access, at);
         } else {
             for (u64 left = x; left != 0; left &= left - 1) {

@@ -21,8 +21,9 @@ constexpr u64 spinLimit = 40'000;    // instructions a wave without one store an
 
 Launch::Launch(const TranslatedKernel &translated, DeviceMemory &deviceMemory, u64 base, u64 parameters,
                const LaunchOptions &launchOptions)
-    : kernel(translated), memory(deviceMemory), codeBase(base), options(launchOptions), number(deviceMemory.nextLaunch()),
-      groups_(launchOptions.workgroups), random_(static_cast<u32>(launchOptions.seed)) {
+    : kernel(translated), memory(deviceMemory), codeBase(base), options(launchOptions),
+      number(deviceMemory.nextLaunch()), groups_(launchOptions.workgroups),
+      random_(static_cast<u32>(launchOptions.seed)) {
     const u32 wavesPerGroup = options.threads / laneCount;
     polled_.resize(options.workgroups * wavesPerGroup);
     for (u32 g = 0; g < options.workgroups; g++) {
@@ -46,7 +47,8 @@ Launch::~Launch() = default;
 
 void Launch::start(Wave &w, Workgroup &group, u32 index, u64 parameters) {
     for (u32 r = 0; r < vectorWords; r++) {
-        const bool used = r < 256 ? r < kernel.accumulationOffset : r - 256 + kernel.accumulationOffset < kernel.vectorRegisters;
+        const bool used =
+            r < 256 ? r < kernel.accumulationOffset : r - 256 + kernel.accumulationOffset < kernel.vectorRegisters;
         w.defined[r] = 0;
         if (used) {
             std::fill_n(w.v[r], laneCount, poison);
@@ -165,7 +167,10 @@ std::string Launch::stuckWaves() const {
     std::string text;
     for (const auto &wave : waves_) {
         if (wave->state != WaveState::finished && text.size() < 300) {
-            text.append(" ").append(std::to_string(wave->group->number)).append(".").append(std::to_string(wave->index));
+            text.append(" ")
+                .append(std::to_string(wave->group->number))
+                .append(".")
+                .append(std::to_string(wave->index));
             text.append(wave->state == WaveState::atBarrier ? "(barrier)" : "(polls)");
         }
     }

@@ -26,6 +26,7 @@ struct LaunchOptions {
     u64 seed = 0; ///< 0: round robin, stores at once; else random waves, slices and store delays
     u32 slice = 400;
     std::span<const Patch> patches; ///< one an instruction, or empty
+    std::span<uint8_t> reached;     ///< likewise; set for each patchable instruction that runs
 };
 
 /// LDS and its shadow: who touched each dword last, and in which interval between barriers.
@@ -42,8 +43,8 @@ struct Workgroup {
     std::vector<Wave *> waves;
     u32 waiting = 0; ///< waves at the barrier
     u32 finished = 0;
-    u32 writtenBack = 0; ///< store time up to which all plain stores have reached memory
-    u32 invalidated = 0; ///< time since which plain loads see memory
+    u32 writtenBack = 0;      ///< store time up to which all plain stores have reached memory
+    u32 invalidated = 0;      ///< time since which plain loads see memory
     u64 undefinedAddress = 0; ///< where a wave last loaded something undefined, and by which instruction
     u32 undefinedBy = 0;
 };
@@ -64,9 +65,12 @@ public:
     const u64 codeBase;
     const LaunchOptions options;
     uint16_t number; ///< of this launch, in shadows
-    u32 time = 1; ///< count of stores, write-backs and invalidations
+    u32 time = 1;    ///< count of stores, write-backs and invalidations
 
     Patch patch(u32 instruction) const {
+        if (!options.reached.empty()) {
+            options.reached[instruction] = 1;
+        }
         return options.patches.empty() ? Patch::none : options.patches[instruction];
     }
     u64 ticks() const; ///< of the 100 MHz clock
@@ -105,7 +109,7 @@ private:
     std::vector<Workgroup> groups_;
     std::vector<std::unique_ptr<Wave>> waves_;
     std::vector<Wave *> runnable_, asleep_, draining_;
-    std::vector<Lines> polled_; ///< a wave, since it last woke
+    std::vector<Lines> polled_;   ///< a wave, since it last woke
     Lines stored_, storedBefore_; ///< since the last time that sleepers were looked at, and in the time before
     std::minstd_rand random_;
     u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;

@@ -36,7 +36,8 @@ struct Operand {
 Operand gather(const Wave &w, const MatrixShape &shape, u32 rows, u32 r) {
     const u32 perLane = rows * shape.depth * shape.blocks / laneCount;
     const u32 registers = shape.element == Element::f32 ? perLane : (perLane + 1) / 2;
-    Operand operand{std::vector<float>(shape.blocks * rows * shape.depth), std::vector<bool>(shape.blocks * rows, true)};
+    Operand operand{std::vector<float>(shape.blocks * rows * shape.depth),
+                    std::vector<bool>(shape.blocks * rows, true)};
     for (u32 lane = 0; lane < laneCount; lane++) {
         const u32 part = lane / rows, block = part % shape.blocks, row = block * rows + lane % rows;
         const u32 first = part / shape.blocks * perLane;

@@ -57,8 +57,8 @@ struct Shuffle {
 };
 
 /// A lane whose source is missing or inactive gets 0 with `bound`, else it is not written.
-[[gnu::noinline]] inline Shuffle shuffle(const Wave &w, u32 r, Lanes control, int amount, u32 rows, u32 banks, bool bound,
-                                         u64 x) {
+[[gnu::noinline]] inline Shuffle shuffle(const Wave &w, u32 r, Lanes control, int amount, u32 rows, u32 banks,
+                                         bool bound, u64 x) {
     Shuffle result{U{}, 0, 0};
     for (int lane = 0; lane < static_cast<int>(laneCount); lane++) {
         const u64 bit = 1ull << lane;

@@ -98,7 +98,7 @@ enum class WaveState : uint8_t { running, atBarrier, asleep, finished };
 /// Registers and control state of 64 lanes. Scalar registers: 0-101, vcc 106, m0 124, exec 126.
 struct Wave {
     alignas(256) u32 v[vectorWords][laneCount];
-    u64 defined[vectorWords];         ///< one bit a lane
+    u64 defined[vectorWords]; ///< one bit a lane
     u32 s[128];
     u32 scalarDefined[128]; ///< one bit a bit
     u64 pending[10];        ///< registers that loads in flight will write: 512 vector words, then the scalars

@@ -15,13 +15,19 @@ def image_hash(data):
     return value
 
 
+def write_changed(file, text):
+    """A file that stays as it is need not be compiled again."""
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
 def main(code_object, folder, name, parts="2"):
     instructions = disassemble(code_object)
     files = emit(instructions, descriptor(code_object), image_hash(Path(code_object).read_bytes()), name, int(parts))
     Path(folder).mkdir(parents=True, exist_ok=True)
     for part, text in enumerate(files):
         suffix = "tables" if part == int(parts) else part
-        (Path(folder) / f"{name}.{suffix}.cpp").write_text(text)
+        write_changed(Path(folder) / f"{name}.{suffix}.cpp", text)
     mnemonics = {instruction.mnemonic for instruction in instructions}
     print(f"{name}: {len(instructions)} instructions, {len(mnemonics)} mnemonics")
 
