@@ -15,7 +15,7 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 tileVectors = 4;
+constexpr u32 tileVectors = 6;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;

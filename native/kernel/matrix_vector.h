@@ -23,9 +23,9 @@ DEV float dotChunk(u32x4 weights, f32x4 low, f32x4 high, float sum) {
 }
 
 /// The wave's part of one block of rows, into the block's partial sums [wave][row].
-template <u32 tileStepsLog2>
+template <u32 tileSteps>
 DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups, u32 partials) {
-    constexpr u32 tileSteps = 1 << tileStepsLog2, tileRows = tileVectors >> tileStepsLog2;
+    constexpr u32 tileRows = tileVectors / tileSteps;
     const u32 rowLanes = 1 << m.rowLanesLog2;
     const u32 rowsOfVector = waveLanes >> m.rowLanesLog2;
     const u32 chunk = w.wave * (m.steps << m.rowLanesLog2) + (w.lane & (rowLanes - 1));
@@ -57,6 +57,20 @@ DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, Weight
     }
 }
 
+/// multiplyBlock for the matrix's steps a tile: one of the divisors of tileVectors.
+template <u32 tileSteps>
+DEV void multiplyBlockBy(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups, u32 partials) {
+    if constexpr (tileSteps > 1 && tileVectors % tileSteps != 0) {
+        multiplyBlockBy<tileSteps - 1>(p, w, m, stream, groups, partials);
+    } else if constexpr (tileSteps == 1) {
+        multiplyBlock<1>(p, w, m, stream, groups, partials);
+    } else if (m.tileSteps == tileSteps) {
+        multiplyBlock<tileSteps>(p, w, m, stream, groups, partials);
+    } else {
+        multiplyBlockBy<tileSteps - 1>(p, w, m, stream, groups, partials);
+    }
+}
+
 DEV float rowSum(u32 partials, u32 row) {
     float sum = 0.0f;
 #pragma unroll
@@ -70,16 +84,11 @@ DEV float rowSum(u32 partials, u32 row) {
 /// after each block's barrier, with the rows counted from the workgroup's first.
 template <class Finish>
 DEV void multiply(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Finish finish) {
-    const u32 rowsOfGroup = (tileVectors >> m.tileStepsLog2) * (waveLanes >> m.rowLanesLog2);
+    const u32 rowsOfGroup = tileVectors / m.tileSteps * (waveLanes >> m.rowLanesLog2);
     for (u32 group = 0; group < m.groups; group += m.blockGroups) {
         const u32 groups = minimum(m.blockGroups, m.groups - group);
         const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * blockRows);
-        switch (m.tileStepsLog2) {
-        case 0: multiplyBlock<0>(p, w, m, stream, groups, partials); break;
-        case 1: multiplyBlock<1>(p, w, m, stream, groups, partials); break;
-        case 2: multiplyBlock<2>(p, w, m, stream, groups, partials); break;
-        default: multiplyBlock<tileVectors == 8 ? 3 : 2>(p, w, m, stream, groups, partials); break;
-        }
+        multiplyBlockBy<tileVectors>(p, w, m, stream, groups, partials);
         barrier();
         finish(group * rowsOfGroup, groups * rowsOfGroup, partials);
         w.block++;

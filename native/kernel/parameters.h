@@ -13,7 +13,7 @@ enum Matrix : u32 { matrixQkv, matrixOutput, matrixGateUp, matrixDown, matrixHea
 /// A bf16 weight matrix packed for streaming. A workgroup owns `memberRows` rows of one lane; its waves split the inner
 /// dimension, wave w holding the chunks (of 8 elements) [w * waveChunks, (w + 1) * waveChunks). A vector is one 16-byte
 /// load of every hardware lane of a wave: 2^rowLanesLog2 neighbouring lanes read one row. A tile is `tileVectors`
-/// vectors: 2^tileStepsLog2 steps along the row for each of the other tileVectors >> tileStepsLog2 row vectors.
+/// vectors: `tileSteps` steps along the row for each of tileVectors / tileSteps row vectors.
 /// Tiles lie as [layer][lane][member][tile][wave].
 struct PackedMatrix {
     u64 tiles;
@@ -23,11 +23,11 @@ struct PackedMatrix {
     u32 depth;          ///< inner dimension
     u32 waveChunks;     ///< chunks of 8 elements that a wave covers
     u32 rowLanesLog2;   ///< hardware lanes a row
-    u32 tileStepsLog2;  ///< steps of a tile
+    u32 tileSteps;      ///< steps of a tile, a divisor of tileVectors
     u32 steps;          ///< steps of a row slice, padded to whole tiles
     u32 groups;         ///< groups of row vectors a workgroup
     u32 blockGroups;    ///< groups between two barriers
-    u32 reserved;
+    u32 waveTiles;      ///< tiles of a wave: groups * steps / tileSteps
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.

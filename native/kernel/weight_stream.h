@@ -57,7 +57,7 @@ struct WeightStream {
     DEV_MEMBER void enter(Arguments &p, const Worker &w) {
         MatrixArguments &m = matrixArguments(p, matrix);
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
-        left = m.groups * (m.steps >> m.tileStepsLog2);
+        left = m.waveTiles;
         next = m.tiles + layer * m.layerBytes +
                (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
     }

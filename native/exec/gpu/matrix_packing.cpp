@@ -22,16 +22,16 @@ uint32_t log2Of(uint32_t power) {
 }
 
 struct Cut {
-    uint32_t rowLanesLog2, tileStepsLog2, steps, groups, groupRows;
+    uint32_t rowLanesLog2, tileSteps, steps, groups, groupRows;
     uint64_t vectors;
 };
 
-Cut cutFor(const KernelTarget &target, uint32_t rows, uint32_t waveChunks, uint32_t rowLanesLog2, uint32_t tileStepsLog2) {
-    const uint32_t steps = roundUp(ceilDivide(waveChunks, 1u << rowLanesLog2), 1u << tileStepsLog2);
-    const uint32_t groupRows = (target.tileVectors >> tileStepsLog2) * (target.waveLanes >> rowLanesLog2);
+Cut cutFor(const KernelTarget &target, uint32_t rows, uint32_t waveChunks, uint32_t rowLanesLog2, uint32_t tileSteps) {
+    const uint32_t steps = roundUp(ceilDivide(waveChunks, 1u << rowLanesLog2), tileSteps);
+    const uint32_t groupRows = (target.tileVectors / tileSteps) * (target.waveLanes >> rowLanesLog2);
     const uint32_t groups = std::max(1u, ceilDivide(rows, groupRows));
-    const uint64_t vectors = static_cast<uint64_t>(groups) * steps * (target.tileVectors >> tileStepsLog2);
-    return {rowLanesLog2, tileStepsLog2, steps, groups, groupRows, vectors};
+    const uint64_t vectors = static_cast<uint64_t>(groups) * steps * (target.tileVectors / tileSteps);
+    return {rowLanesLog2, tileSteps, steps, groups, groupRows, vectors};
 }
 
 /// The cut with the least padding; among equals the one with the fewest lanes a row (fewest shuffles), then the most
@@ -39,7 +39,10 @@ Cut cutFor(const KernelTarget &target, uint32_t rows, uint32_t waveChunks, uint3
 Cut bestCut(const KernelTarget &target, uint32_t rows, uint32_t waveChunks) {
     Cut best{};
     for (uint32_t lanes = 0; lanes <= log2Of(target.waveLanes); lanes++) {
-        for (uint32_t steps = 0; steps <= log2Of(target.tileVectors); steps++) {
+        for (uint32_t steps = 1; steps <= target.tileVectors; steps++) {
+            if (target.tileVectors % steps != 0) {
+                continue;
+            }
             const Cut cut = cutFor(target, rows, waveChunks, lanes, steps);
             if (cut.groupRows <= blockRows && (best.vectors == 0 || cut.vectors < best.vectors)) {
                 best = cut;
@@ -60,24 +63,23 @@ kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows,
     matrix.waveChunks = ceilDivide(ceilDivide(depth, chunkElements), target.waves());
     const Cut cut = bestCut(target, matrix.memberRows, matrix.waveChunks);
     matrix.rowLanesLog2 = cut.rowLanesLog2;
-    matrix.tileStepsLog2 = cut.tileStepsLog2;
+    matrix.tileSteps = cut.tileSteps;
     matrix.steps = cut.steps;
     matrix.groups = cut.groups;
     matrix.blockGroups = std::max(1u, blockRows / cut.groupRows);
+    matrix.waveTiles = cut.groups * (cut.steps / cut.tileSteps);
     return matrix;
 }
 
-uint32_t waveTiles(const kernel::PackedMatrix &matrix) { return matrix.groups * (matrix.steps >> matrix.tileStepsLog2); }
-
 uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix) {
-    return static_cast<uint64_t>(waveTiles(matrix)) * target.waves() * target.tileBytes();
+    return static_cast<uint64_t>(matrix.waveTiles) * target.waves() * target.tileBytes();
 }
 
 void packMember(const KernelTarget &target, const kernel::PackedMatrix &matrix, uint32_t member, const RowSource &row,
                 std::span<std::byte> out) {
     std::memset(out.data(), 0, out.size());
     const uint32_t rowLanes = 1u << matrix.rowLanesLog2, vectorRows = target.waveLanes >> matrix.rowLanesLog2;
-    const uint32_t tileSteps = 1u << matrix.tileStepsLog2, tileRows = target.tileVectors >> matrix.tileStepsLog2;
+    const uint32_t tileSteps = matrix.tileSteps, tileRows = target.tileVectors / tileSteps;
     const uint32_t tilesOfGroup = matrix.steps / tileSteps;
     const uint32_t first = std::min(member * matrix.memberRows, matrix.laneRows);
     const uint32_t count = std::min(matrix.memberRows, matrix.laneRows - first);

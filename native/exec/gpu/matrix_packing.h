@@ -15,7 +15,6 @@ namespace monokernel {
 kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
                                   uint32_t rowMultiple);
 
-uint32_t waveTiles(const kernel::PackedMatrix &matrix);
 /// Bytes of one workgroup's part of one lane and layer.
 uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix);
 
