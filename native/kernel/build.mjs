@@ -33,14 +33,14 @@ const common = [
 
 const targets = [
   {
-    file: 'monokernel.gfx942.co',
+    suffix: 'gfx942.co',
     flags: [
       ...['-x', 'hip', '--offload-arch=gfx942', '--offload-device-only', '-nogpuinc', '-nogpulib', '-nostdinc'],
       ...['-mcode-object-version=5', '--no-gpu-bundle-output'],
     ],
   },
   {
-    file: 'monokernel.sm_90.ptx',
+    suffix: 'sm_90.ptx',
     flags: [
       ...['-x', 'cuda', '--offload-arch=sm_90', '--offload-device-only', '-nocudainc', '-nocudalib', '-nostdinc'],
       ...['--cuda-path=/nonexistent', '--cuda-feature=+ptx80', '-S'],
@@ -64,8 +64,8 @@ function findClang() {
   return undefined;
 }
 
-/** Compiles `source` for every target into `folder`; returns the files. */
-export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), folder = outputFolder) {
+/** Compiles `source` for every target into `folder` as NAME.TARGET.co or .ptx; returns the files. */
+export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), folder = outputFolder, name = 'monokernel') {
   const clang = findClang();
   if (clang === undefined) {
     throw new Error(
@@ -74,9 +74,10 @@ export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), fold
     );
   }
   mkdirSync(folder, { recursive: true });
-  return targets.map(({ file, flags }) => {
-    const output = join(folder, file);
-    execFileSync(clang.command, [...flags, ...common, '-o', output, source], { stdio: 'inherit' });
+  return targets.map(({ suffix, flags }) => {
+    const output = join(folder, `${name}.${suffix}`);
+    const include = ['-I', join(kernelFolder, '..')];
+    execFileSync(clang.command, [...flags, ...common, ...include, '-o', output, source], { stdio: 'inherit' });
     console.log(`${output}: ${String(statSync(output).size)} bytes (clang ${String(clang.version)})`);
     return output;
   });

@@ -1,0 +1,65 @@
+// Builds the kernels and the native programs that check and time them, and runs one on this machine's GPU:
+//   node bench/gpu/run.mjs check   every golden checkpoint, the nano model if it is there, 1,000 requests with cancellations
+//   node bench/gpu/run.mjs bench   speed beside this GPU's memory, and PyTorch's with CUDA graphs where python3 has torch
+// On a machine with nothing but a GPU driver, run what this leaves in native/prebuilds/gpu from the repository's root.
+
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { buildKernels } from '../../native/kernel/build.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const kernels = join(root, 'native', 'prebuilds', 'kernels');
+const programs = join(root, 'native', 'prebuilds', 'gpu');
+
+function run(command, ...parameters) {
+  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) {
+    throw new Error(`${command} failed${error === undefined ? '' : `: ${error.message}`}`);
+  }
+}
+
+function build() {
+  buildKernels();
+  buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), kernels, 'stream');
+  const folder = join(root, 'native', 'build-gpu');
+  run('cmake', '-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DMONOKERNEL_TESTS=ON');
+  run('cmake', '--build', folder, '-j', '2', '--target', 'gpu_check', 'gpu_bench');
+  mkdirSync(programs, { recursive: true });
+  for (const program of ['gpu_check', 'gpu_bench']) {
+    copyFileSync(join(folder, 'test', 'gpu', program), join(programs, program));
+  }
+}
+
+function check() {
+  const nano = join('models', 'laneformer-nano');
+  const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
+  run(join(programs, 'gpu_check'), kernels, 'golden', 'cancel', ...withNano);
+}
+
+function bench() {
+  run(join(programs, 'gpu_bench'), kernels);
+  const torch = spawnSync('python3', ['-c', 'import torch; assert torch.cuda.is_available()'], { stdio: 'ignore' });
+  if (torch.status === 0) {
+    run('python3', join('bench', 'gpu', 'torch_baseline.py'));
+  } else {
+    console.log('python3 has no torch with CUDA: no PyTorch figure');
+  }
+}
+
+const actions = { check, bench };
+const action = actions[process.argv[2]];
+if (action === undefined) {
+  console.error('usage: node bench/gpu/run.mjs check|bench');
+  process.exitCode = 2;
+} else {
+  try {
+    build();
+    action();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
