@@ -2,13 +2,12 @@
 import * as vscode from 'vscode';
 import { SCHEMES } from '../client/languageClient';
 
-/** A kind of its own: it changes nothing, so it is neither a quick fix nor a refactoring, and never runs on save. */
+/** A kind of its own: it changes nothing, so it is no fix, refactoring or source action. The editor filters by it. */
 export const EXPLAIN_KIND = vscode.CodeActionKind.Empty.append('monokernel.explain');
 
 export function registerExplainAction(): vscode.Disposable {
   const provider: vscode.CodeActionProvider = {
-    provideCodeActions: (document, range, context) => {
-      if (context.only !== undefined && !context.only.contains(EXPLAIN_KIND)) return [];
+    provideCodeActions: (document, range) => {
       if (document.getText(range).trim() === '') return [];
       const action = new vscode.CodeAction(vscode.l10n.t('Explain with Monokernel'), EXPLAIN_KIND);
       action.command = { title: action.title, command: 'monokernel.explainSelection' };
