@@ -225,7 +225,8 @@ suite('language server, with an engine that the test speaks for', () => {
     const { model, engine } = await client.state('ready');
     assert.deepEqual({ model, engine }, { model: 'laneformer-nano', engine: 'fake: no threads' });
     const loading = client.statuses.filter(({ state }) => state === 'loading');
-    assert.ok(loading.length >= 2 && loading.length <= 5, `${loading.length}`);
+    assert.ok(loading.length >= 2);
+    fourASecond(client.statuses);
     assert.ok(loading.some(({ progress = 0 }) => progress > 0.1));
   });
 
@@ -258,10 +259,7 @@ suite('language server, with an engine that the test speaks for', () => {
     assert.equal(last.offered, 40);
     assert.equal(last.kind, 'completion');
     assert.ok(last.promptTokens > 3 && last.generatedTokens > 0);
-    for (const [index, { at }] of client.stats.entries()) {
-      const previous = client.stats[index - 1];
-      if (previous) assert.ok(at - previous.at > 200, `${at - previous.at} ms`);
-    }
+    fourASecond(client.stats);
   });
 
   test('typing through counts as one offer', async () => {
@@ -339,5 +337,11 @@ suite('language server, with an engine that the test speaks for', () => {
     await pending;
   });
 });
+
+/** No more notifications than their time allows; one more, as their way here may take longer or shorter. */
+function fourASecond(sent: readonly { at: number }[]): void {
+  const span = (sent.at(-1)?.at ?? 0) - (sent[0]?.at ?? 0);
+  assert.ok(sent.length <= span / 250 + 2, `${sent.length} in ${span} ms`);
+}
 
 const wholeLine = { start: { line: 0, character: 0 }, end: { line: 0, character: 4 } };

@@ -144,7 +144,7 @@ suite('tokenizer', () => {
       version: '1.0',
       added_tokens: [],
       normalizer: { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replaceSpace] },
-      pre_tokenizer: null,
+      pre_tokenizer: split('[0-9]'),
       post_processor: null,
       decoder: null,
       model: {
