@@ -26,15 +26,24 @@ function run(program, ...args) {
   if (status !== 0) throw new BuildError(`"${program} ${args.join(' ')}" failed; its messages are above.`);
 }
 
-/** CMake and a compiler that knows C++20, or an error that says what to install. */
+/** CMake, something for it to drive and a compiler that knows C++20, or an error that says what to install. */
 function checkTools() {
-  const missing = [];
-  if (!succeeds('cmake', '--version')) missing.push('cmake');
-  if (process.platform !== 'win32' && !hasCompiler()) missing.push('g++');
+  const unix = process.platform !== 'win32';
+  const needs = [
+    { name: 'CMake', package: 'cmake', there: succeeds('cmake', '--version') },
+    {
+      name: 'Ninja or Make',
+      package: 'ninja-build',
+      there: !unix || ['ninja', 'make'].some((name) => succeeds(name, '--version')),
+    },
+    { name: 'a C++20 compiler', package: 'g++', there: !unix || hasCompiler() },
+  ];
+  const missing = needs.filter((need) => !need.there);
   if (missing.length === 0) return;
-  const names = missing.map((name) => (name === 'g++' ? 'a C++20 compiler' : 'CMake')).join(' and ');
+  const names = missing.map((need) => need.name).join(', ');
+  const packages = missing.map((need) => need.package).join(' ');
   throw new BuildError(
-    `The native engine needs ${names}: "sudo apt-get install ${missing.join(' ')}" (Debian, Ubuntu), or the same from your system.`,
+    `The native engine needs ${names}: "sudo apt-get install ${packages}" (Debian, Ubuntu), or the same from your system.`,
   );
 }
 

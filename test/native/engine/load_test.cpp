@@ -97,7 +97,7 @@ TEST(real_requests_after_any_cancellation_equal_fresh_ones) {
     for (uint32_t round = 0; round < 12; round++) {
         const std::vector<int32_t> prompt = randomPrompt(round % 3, 100);
         const auto cancelled = Recorded::start(*engine, {.tokens = prompt, .maxTokens = 150});
-        cancelled->waitForTokens(round * 3);
+        cancelled->waitForTokens(size_t{3} * round);
         engine->cancel(cancelled->id);
         const SequenceResult end = cancelled->end().sequence;
         std::vector<int32_t> longer = prompt;
@@ -137,6 +137,7 @@ TEST(real_warm_up_generates_nothing_and_is_reused) {
 TEST(real_engines_side_by_side_give_what_each_gives_alone) {
     const std::vector<int32_t> expected = freshTokens(randomPrompt(9, 40), 40);
     std::vector<std::thread> threads;
+    threads.reserve(3);
     std::atomic<int> right = 0;
     for (int index = 0; index < 3; index++) {
         threads.emplace_back([&] { right += freshTokens(randomPrompt(9, 40), 40) == expected ? 1 : 0; });

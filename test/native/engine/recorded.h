@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -25,8 +24,8 @@ public:
 
     monokernel::GenerateResult end() {
         std::unique_lock lock(mutex_);
-        waitFor(lock, [this] { return result_.has_value(); });
-        return *result_;
+        waitFor(lock, [this] { return ends_ > 0; });
+        return result_;
     }
     void waitForTokens(size_t count) {
         std::unique_lock lock(mutex_);
@@ -62,7 +61,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::vector<int32_t> tokens_;
-    std::optional<monokernel::GenerateResult> result_;
+    monokernel::GenerateResult result_;
     int ends_ = 0;
 };
 

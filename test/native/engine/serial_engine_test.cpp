@@ -45,7 +45,10 @@ std::vector<int32_t> ramp(int32_t first, size_t count) {
 void sleepMilliseconds(int count) { std::this_thread::sleep_for(std::chrono::milliseconds(count)); }
 
 bool failedWith(const GenerateResult &result, GenerateFailure failure, const std::string &part) {
-    return CHECK(result.error.has_value()) && CHECK(result.error->failure == failure) &&
+    if (!result.error) {
+        return CHECK_MESSAGE(false, "it did not fail");
+    }
+    return CHECK(result.error->failure == failure) &&
            CHECK_MESSAGE(result.error->message.find(part) != std::string::npos, result.error->message);
 }
 
@@ -301,12 +304,12 @@ TEST(engines_side_by_side_do_not_meet) {
 }
 
 TEST(engine_serves_many_threads) {
-    constexpr int threadCount = 4, perThread = 100;
+    constexpr uint32_t threadCount = 4, perThread = 100;
     Fixture fixture(3);
-    std::atomic<int> wrong = 0, finished = 0;
-    const auto client = [&](int seed) {
-        std::mt19937 random(static_cast<uint32_t>(seed));
-        for (int index = 0; index < perThread; index++) {
+    std::atomic<uint32_t> wrong = 0, finished = 0;
+    const auto client = [&](uint32_t seed) {
+        std::mt19937 random(seed);
+        for (uint32_t index = 0; index < perThread; index++) {
             const std::vector<int32_t> prompt = ramp(static_cast<int32_t>(random() % 4) * 50, 1 + random() % 60);
             const auto request = fixture.start(prompt, 1 + random() % 30);
             const bool cancel = random() % 3 == 0;
@@ -324,7 +327,8 @@ TEST(engine_serves_many_threads) {
         }
     };
     std::vector<std::thread> clients;
-    for (int seed = 0; seed < threadCount; seed++) {
+    clients.reserve(threadCount);
+    for (uint32_t seed = 0; seed < threadCount; seed++) {
         clients.emplace_back(client, seed);
     }
     for (std::thread &thread : clients) {
@@ -333,5 +337,5 @@ TEST(engine_serves_many_threads) {
     CHECK(finished == threadCount * perThread);
     CHECK(wrong == 0);
     CHECK(fixture.executor->falseReuses == 0);
-    CHECK(fixture.engine->statistics().requests == threadCount * perThread);
+    CHECK(fixture.engine->statistics().requests == uint64_t{threadCount} * perThread);
 }
