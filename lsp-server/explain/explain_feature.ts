@@ -6,7 +6,8 @@ import { sendToClient } from '../client_messages';
 import type { OpenDocuments } from '../open_documents';
 import type { Reporter } from '../reporter';
 import { DeltaBatcher } from './delta_batcher';
-import { explain, type Selection } from './explanation';
+import type { Selection } from './explain_prompt';
+import { explain } from './explanation';
 
 /** What the feature needs of the server. */
 export interface ExplainHost {

@@ -1,5 +1,10 @@
 import type { LanguageModel } from '../models/language_model';
-import type { Selection } from './explanation';
+
+/** What to explain. */
+export interface Selection {
+  code: string;
+  languageId: string;
+}
 
 /** Why a selection cannot be explained, for the person. */
 export class ExplainError extends Error {

@@ -3,13 +3,7 @@ import { Detokenizer } from '../models/detokenizer';
 import type { LanguageModel } from '../models/language_model';
 import { repeatedTail } from '../completion/repetition';
 import type { ExplainResult } from '../protocol';
-import { explainPrompt } from './explain_prompt';
-
-/** What to explain. */
-export interface Selection {
-  code: string;
-  languageId: string;
-}
+import { explainPrompt, type Selection } from './explain_prompt';
 
 export interface ExplanationObserver {
   started(): void;
