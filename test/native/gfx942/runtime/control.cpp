@@ -17,6 +17,12 @@ void setPending(Wave &w, u32 first, u32 count, bool pending) {
 void retire(Wave &w, InFlight &queue) {
     const InFlight::Entry done = queue.pop();
     setPending(w, done.first, done.count, false);
+    for (u32 i = 0; i < queue.size() && done.count != 0; i++) {
+        const InFlight::Entry &later = queue.at(i);
+        if (later.first < done.first + done.count && done.first < later.first + later.count) {
+            setPending(w, later.first, later.count, true);
+        }
+    }
     if (&queue == &w.vector && done.count == 0) {
         applyStores(w, [&](const DelayedStore &store) { return store.number == done.number; });
     }
@@ -37,7 +43,25 @@ InFlight::Entry InFlight::pop() {
     return oldest;
 }
 
-u32 issueVector(Wave &w, u32 first, u32 count) {
+namespace {
+
+/// Registers of [first, first + count) that an operation of another counter will write.
+void checkOrder(const Wave &w, const InFlight &queue, u32 instruction, u32 first, u32 count) {
+    for (u32 r = first; r < first + count; r++) {
+        bool inQueue = !(w.pending[r / 64] >> (r % 64) & 1);
+        for (u32 i = 0; i < queue.size() && !inQueue; i++) {
+            inQueue = queue.at(i).first <= r && r < queue.at(i).first + queue.at(i).count;
+        }
+        if (!inQueue) {
+            missingWait(w, instruction, instruction + 1);
+        }
+    }
+}
+
+} // namespace
+
+u32 issueVector(Wave &w, u32 instruction, u32 first, u32 count) {
+    checkOrder(w, w.vector, instruction, first, count);
     // The counter holds 63; the hardware waits for the oldest operation before it issues one more.
     if (w.vector.size() == 63) {
         retire(w, w.vector);
@@ -46,7 +70,8 @@ u32 issueVector(Wave &w, u32 first, u32 count) {
     return w.vector.push(static_cast<uint16_t>(first), static_cast<uint16_t>(count));
 }
 
-void issueLocal(Wave &w, u32 first, u32 count) {
+void issueLocal(Wave &w, u32 instruction, u32 first, u32 count) {
+    checkOrder(w, w.local, instruction, first, count);
     if (w.local.size() == 15) {
         retire(w, w.local);
     }

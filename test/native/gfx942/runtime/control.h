@@ -4,9 +4,10 @@
 
 namespace gfx942 {
 
-/// Counts an operation as in flight and its registers (count 0: a store) as not to be touched until it is waited for.
-u32 issueVector(Wave &w, u32 first, u32 count);
-void issueLocal(Wave &w, u32 first, u32 count);
+/// Counts an operation as in flight and its registers (count 0: a store) as not to be touched until it is waited for. A
+/// load into registers that another in flight will write is right only behind one of the same counter, in order.
+u32 issueVector(Wave &w, u32 instruction, u32 first, u32 count);
+void issueLocal(Wave &w, u32 instruction, u32 first, u32 count);
 void issueScalar(Wave &w, u32 first, u32 count);
 
 // Called by translated code; see instructions.h.

@@ -87,7 +87,7 @@ void globalLoad(Wave &w, const Access &given, const Addresses &at, u64 known, u6
             }
         }
     }
-    issueVector(w, access.reg, access.dwords);
+    issueVector(w, access.instruction, access.reg, access.dwords);
 }
 
 void globalStore(Wave &w, const Access &given, const Addresses &at, u64 known, u64 x) {
@@ -101,7 +101,7 @@ void globalStore(Wave &w, const Access &given, const Addresses &at, u64 known, u
         const Range range = rangeOf(at, elementBytes(access), x);
         settleStores(w, range.begin, range.end);
     }
-    const u32 number = issueVector(w, 0, 0);
+    const u32 number = issueVector(w, access.instruction, 0, 0);
     const bool late = w.launch->chance(2);
     for (u64 left = x; left != 0; left &= left - 1) {
         const u32 lane = static_cast<u32>(__builtin_ctzll(left));
@@ -139,7 +139,7 @@ void globalAtomic(Wave &w, const Access &given, const Addresses &at, u32 data, u
             toRegisters(w, access, lane, old, defined ? allDefined : 0);
         }
     }
-    issueVector(w, access.reg, access.returns ? access.dwords : 0);
+    issueVector(w, access.instruction, access.reg, access.returns ? access.dwords : 0);
 }
 
 } // namespace gfx942

@@ -97,7 +97,7 @@ void writeFrom(Wave &w, const Access &access, const Offsets &at, u32 offset, u32
 void ldsRead(Wave &w, const Access &access, const Offsets &at, u32 offset, u64 known, u64 x) {
     checkKnown(w, access.instruction, known, x);
     readInto(w, access, at, offset, x);
-    issueLocal(w, access.reg, access.dwords);
+    issueLocal(w, access.instruction, access.reg, access.dwords);
 }
 
 void ldsReadPair(Wave &w, const Access &access, const Offsets &at, u32 first, u32 second, u64 known, u64 x) {
@@ -108,20 +108,20 @@ void ldsReadPair(Wave &w, const Access &access, const Offsets &at, u32 first, u3
     upper.reg = static_cast<uint16_t>(access.reg + access.dwords);
     readInto(w, access, address, first, x);
     readInto(w, upper, address, second, x);
-    issueLocal(w, access.reg, 2 * access.dwords);
+    issueLocal(w, access.instruction, access.reg, 2 * access.dwords);
 }
 
 void ldsWrite(Wave &w, const Access &access, const Offsets &at, u32 offset, u64 known, u64 x) {
     checkKnown(w, access.instruction, known, x);
     writeFrom(w, access, at, offset, access.reg, x);
-    issueLocal(w, 0, 0);
+    issueLocal(w, access.instruction, 0, 0);
 }
 
 void ldsWritePair(Wave &w, const Access &access, const Offsets &at, u32 first, u32 second, u32 data, u64 known, u64 x) {
     checkKnown(w, access.instruction, known, x);
     writeFrom(w, access, at, first, access.reg, x);
     writeFrom(w, access, at, second, data, x);
-    issueLocal(w, 0, 0);
+    issueLocal(w, access.instruction, 0, 0);
 }
 
 void ldsAtomic(Wave &w, const Access &access, const Offsets &at, u32 offset, u32 data, u32 extra, u64 known, u64 x) {
@@ -149,7 +149,7 @@ void ldsAtomic(Wave &w, const Access &access, const Offsets &at, u32 offset, u32
             toRegisters(w, access, lane, old, defined ? allDefined : 0);
         }
     }
-    issueLocal(w, access.reg, access.returns ? access.dwords : 0);
+    issueLocal(w, access.instruction, access.reg, access.returns ? access.dwords : 0);
 }
 
 namespace {
@@ -184,7 +184,7 @@ void pullLanes(Wave &w, u32 instruction, u32 to, const Offsets &at, u64 known, u
         const u32 lane = static_cast<u32>(__builtin_ctzll(left)), pick = at.lane[lane] >> 2 & 63;
         setLane(w, to, lane, source.value[pick], source.defined >> pick & 1);
     }
-    issueLocal(w, to, 1);
+    issueLocal(w, instruction, to, 1);
 }
 
 void pushLanes(Wave &w, u32 instruction, u32 to, const Offsets &at, u64 known, u32 from, u64 x) {
@@ -201,10 +201,10 @@ void pushLanes(Wave &w, u32 instruction, u32 to, const Offsets &at, u64 known, u
         const u32 lane = static_cast<u32>(__builtin_ctzll(left));
         setLane(w, to, lane, result.value[lane], result.defined >> lane & 1);
     }
-    issueLocal(w, to, 1);
+    issueLocal(w, instruction, to, 1);
 }
 
-void swizzleLanes(Wave &w, u32, u32 to, u32 from, u32 pattern, u64 x) {
+void swizzleLanes(Wave &w, u32 instruction, u32 to, u32 from, u32 pattern, u64 x) {
     const Register source = activeLanes(w, from, x);
     for (u64 left = x; left != 0; left &= left - 1) {
         const u32 lane = static_cast<u32>(__builtin_ctzll(left));
@@ -217,7 +217,7 @@ void swizzleLanes(Wave &w, u32, u32 to, u32 from, u32 pattern, u64 x) {
         }
         setLane(w, to, lane, source.value[pick], source.defined >> pick & 1);
     }
-    issueLocal(w, to, 1);
+    issueLocal(w, instruction, to, 1);
 }
 
 } // namespace gfx942

@@ -31,7 +31,7 @@ void writeBack(Wave &w, u32 instruction, bool device) {
         applyAllStores(w);
         w.group->writtenBack = ++w.launch->time;
     }
-    issueVector(w, 0, 0);
+    issueVector(w, instruction, 0, 0);
 }
 
 void invalidate(Wave &w, u32 instruction, bool device) {

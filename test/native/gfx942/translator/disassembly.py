@@ -175,8 +175,9 @@ def descriptor(code_object):
     user = rsrc2 >> 1 & 0x1F
     if not rsrc2 >> 7 & 1 or rsrc2 >> 8 & 3 or rsrc2 >> 11 & 3:
         raise TranslationError(f"{name}: launched with workgroup id x and work item id x only")
-    if rsrc1 >> 12 & 0xFF != 0xF0 & 0xFF and rsrc1 >> 16 & 3 != 3:
-        raise TranslationError(f"{name}: f32 denormals must be kept (float mode {rsrc1 >> 12 & 0xFF:#x})")
+    mode = rsrc1 >> 12 & 0xFF
+    if mode != 0xF0:
+        raise TranslationError(f"{name}: rounds to nearest and keeps denormals, or is not translated (float mode {mode:#x})")
     return KernelDescriptor(name[:-3], lds, scratch, kernarg, ((rsrc1 & 0x3F) + 1) * 8, ((rsrc3 & 0x3F) + 1) * 4,
                             kernarg_register, user)
 

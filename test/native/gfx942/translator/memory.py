@@ -95,7 +95,9 @@ def global_access(name, instruction):
         f"{access(instruction, data.register, dwords, form)} "
         f"{addresses(address, base, offset)} {call}(w, access, at, known, x);"
     )
-    return Code(text, touched(operands), starts_block=True, issues_load=True)
+    # A load may follow another into the same registers: they return in order, which the runtime checks.
+    used = [address, base] if kind == "load" and form == "Form::dwords" else operands
+    return Code(text, touched(used), starts_block=True, issues_load=True)
 
 
 def described(suffix, forms):
@@ -150,7 +152,8 @@ def buffer_access(name, instruction):
         f"const Offsets at = offsets({lanes} + splat({offset}u)); "
         f"{call}(w, access, at, {resource.register}, {base.scalar('u')}, {known} & allLanes({base.scalar_defined('u')}), x);"
     )
-    return Code(text, touched(operands), starts_block=True, issues_load=True)
+    used = operands[1:] if kind == "load" and form == "Form::dwords" else operands
+    return Code(text, touched(used), starts_block=True, issues_load=True)
 
 
 def lds_access(name, instruction):
@@ -168,7 +171,8 @@ def lds_access(name, instruction):
         text = f"swizzleLanes(w, {instruction.index}, {destination.register}, {data.register}, {offset:#x}, x);"
     else:
         text = lds_memory(name, operands, offset, instruction)
-    return Code(text, touched(operands), starts_block=True, issues_load=True)
+    used = operands[1:] if re.match(r"read2?(st64)?_b", name) else operands
+    return Code(text, touched(used), starts_block=True, issues_load=True)
 
 
 def lds_memory(name, operands, offset, instruction):
