@@ -93,7 +93,7 @@ function corpus(title: string, sources: readonly Source[], folder: ModelFolder, 
   return {
     title,
     windows: sources.map((source) => windowOf(text, source, quick ? 512 : 1024)),
-    tasks: sources.flatMap((source, index) => lineTasks(source, quick ? 1 : 5, index + 1)),
+    tasks: sources.flatMap((source, index) => lineTasks(source, quick ? 1 : 3, index + 1)),
   };
 }
 
@@ -119,6 +119,7 @@ async function main(): Promise<void> {
       const [reference, outcome] = [first[index], outcomes[index]];
       if (!reference || !outcome) throw new Error(`No outcome for ${set.title}`);
       const { line, good } = judge(set, configuration, reference, outcome);
+      console.error(`  ${line.slice(1).join('  ')}`);
       lines.push(line);
       if (!good) bad.push(`${configuration.title} on ${set.title}`);
     }
