@@ -65,7 +65,11 @@ function findClang() {
 }
 
 /** Compiles `source` for every target into `folder` as NAME.TARGET.co or .ptx; returns the files. */
-export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), folder = outputFolder, name = 'monokernel') {
+export function buildKernels(
+  source = join(kernelFolder, 'monokernel.cpp'),
+  folder = outputFolder,
+  name = 'monokernel',
+) {
   const clang = findClang();
   if (clang === undefined) {
     throw new Error(
@@ -83,7 +87,11 @@ export function buildKernels(source = join(kernelFolder, 'monokernel.cpp'), fold
   });
 }
 
-if (process.argv[1] !== undefined && existsSync(process.argv[1]) && fileURLToPath(import.meta.url) === process.argv[1]) {
+if (
+  process.argv[1] !== undefined &&
+  existsSync(process.argv[1]) &&
+  fileURLToPath(import.meta.url) === process.argv[1]
+) {
   try {
     buildKernels();
   } catch (error) {
