@@ -66,16 +66,16 @@ public:
     void print() const {
         const double limit = median(samples_.stream), step = median(samples_.decode);
         std::printf("%s, %.1f MB a token\n", executor_->description().c_str(), static_cast<double>(bytes_) / 1e6);
-        std::printf("  stream read        %8.1f GB/s  %8.0f tokens/s (best %.0f)\n", static_cast<double>(bytes_) / limit / 1e9,
-                    1 / limit, 1 / best(samples_.stream));
+        std::printf("  stream read        %8.1f GB/s  %8.0f tokens/s (best %.0f)\n",
+                    static_cast<double>(bytes_) / limit / 1e9, 1 / limit, 1 / best(samples_.stream));
         row("decode, depth 0", samples_.decode, 1, limit);
         if (!samples_.decodeDeep.empty()) {
             row("decode, depth 512", samples_.decodeDeep, 1, limit);
             row("prefill 64", samples_.prefill64, 64, limit);
             row("prefill 512", samples_.prefill512, deepPosition, limit);
             const double first = median(samples_.firstToken);
-            std::printf("  first token of %u, all but 1 reused: %.2f ms = %.2f decode steps\n", reusedPrompt, first * 1e3,
-                        first / step);
+            std::printf("  first token of %u, all but 1 reused: %.2f ms = %.2f decode steps\n", reusedPrompt,
+                        first * 1e3, first / step);
         }
     }
 
@@ -145,8 +145,9 @@ Arguments parse(int argc, char **argv) {
         }
     }
     if (arguments.folder.empty() || arguments.tokens < 2 || arguments.repeats == 0) {
-        throw std::invalid_argument("usage: bench_decode MODEL_FOLDER [--threads N] [--tokens N, at least 2] [--repeats N] "
-                                    "[--instruction-set NAME]");
+        throw std::invalid_argument(
+            "usage: bench_decode MODEL_FOLDER [--threads N] [--tokens N, at least 2] [--repeats N] "
+            "[--instruction-set NAME]");
     }
     return arguments;
 }

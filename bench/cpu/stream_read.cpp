@@ -24,7 +24,8 @@ using Line = uint64_t __attribute__((vector_size(64)));
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
-uint64_t readAll(const std::byte *data, size_t bytes) {
+uint64_t
+readAll(const std::byte *data, size_t bytes) {
     const size_t lines = bytes / 64 / 4;
     const auto *p = reinterpret_cast<const Line *>(data);
     Line a{}, b{}, c{}, d{};

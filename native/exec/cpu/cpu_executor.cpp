@@ -16,8 +16,8 @@ namespace cpu {
 
 namespace {
 
-/// Tokens of a prefill step. Measured: from 48 on the products are as fast as they get, and a step's buffers should stay
-/// within a core's cache.
+/// Tokens of a prefill step. Measured: from 48 on the products are as fast as they get, and a step's buffers should
+/// stay within a core's cache.
 constexpr uint32_t prefillTokens = 64;
 
 /// How long a worker may keep the others waiting.
@@ -57,8 +57,7 @@ public:
           cache_(model.spec(), slots_, contextLength_),
           activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
           progress_(pool_.size(), longestWait, pool_.crowded()) {
-        const StepResources resources{plan_,  weights_,     *set_.kernels, cache_,
-                                      activations_, progress_, pool_.size()};
+        const StepResources resources{plan_, weights_, *set_.kernels, cache_, activations_, progress_, pool_.size()};
         for (uint32_t worker = 0; worker < pool_.size(); worker++) {
             loops_.push_back(std::make_unique<DecodeLoop>(resources, worker, contextLength_));
         }
@@ -69,7 +68,8 @@ public:
 
     std::string description() const override {
         const std::string threads = pool_.size() == 1 ? "1 thread" : std::to_string(pool_.size()) + " threads";
-        return "cpu: " + threads + ", " + std::string(set_.title) + ", " + formatName(weights_.head().format) + " weights";
+        return "cpu: " + threads + ", " + std::string(set_.title) + ", " + formatName(weights_.head().format) +
+               " weights";
     }
     uint32_t slotCount() const override { return slots_; }
     uint32_t contextLength() const override { return contextLength_; }
@@ -112,8 +112,8 @@ private:
             throw std::invalid_argument("there is no slot " + std::to_string(slot));
         }
         if (tokens.empty() || tokens.size() > contextLength_) {
-            throw std::invalid_argument("a sequence of " + std::to_string(tokens.size()) + " tokens does not fit into " +
-                                        std::to_string(contextLength_));
+            throw std::invalid_argument("a sequence of " + std::to_string(tokens.size()) +
+                                        " tokens does not fit into " + std::to_string(contextLength_));
         }
         const auto size = static_cast<int32_t>(weights_.spec().vocabularySize);
         for (const int32_t token : tokens) {

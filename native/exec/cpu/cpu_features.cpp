@@ -9,8 +9,8 @@ namespace monokernel::cpu {
 
 namespace {
 
-// There is no path for AVX-512 BF16: vdpbf16ps rounds the activations to bf16 and sums in pairs, so its bits would depend
-// on the machine, and in a matrix-vector product the memory is the limit anyway.
+// There is no path for AVX-512 BF16: vdpbf16ps rounds the activations to bf16 and sums in pairs, so its bits would
+// depend on the machine, and in a matrix-vector product the memory is the limit anyway.
 constexpr InstructionSet portable{"portable", "portable", &portableKernels};
 
 #ifdef MONOKERNEL_X86
@@ -61,8 +61,8 @@ const InstructionSet &findInstructionSet(std::string_view name) {
         }
         known += (known.empty() ? "" : ", ") + std::string(set.name);
     }
-    throw std::invalid_argument("instruction set \"" + std::string(name) + "\" is unknown or not on this machine; it has: " +
-                                known);
+    throw std::invalid_argument("instruction set \"" + std::string(name) +
+                                "\" is unknown or not on this machine; it has: " + known);
 }
 
 } // namespace monokernel::cpu

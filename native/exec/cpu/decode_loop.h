@@ -11,8 +11,8 @@
 
 namespace monokernel::cpu {
 
-/// One worker's way through a whole sequence: prefill in chunks, then token by token. All workers choose the same tokens
-/// and so take the same way; worker 0 also reports and looks at the cancel flag.
+/// One worker's way through a whole sequence: prefill in chunks, then token by token. All workers choose the same
+/// tokens and so take the same way; worker 0 also reports and looks at the cancel flag.
 class DecodeLoop {
 public:
     DecodeLoop(const StepResources &resources, uint32_t worker, uint32_t contextLength);

@@ -9,8 +9,8 @@
 namespace monokernel::cpu {
 
 /// Keys and values of all slots in f32, in chunks of 64 positions that the attention kernel takes as panels: a chunk is
-/// keys [headDim, 64], then values [64, valueWidth]. A slot's chunks lie in the order of positions, all layers and heads
-/// of one together, so that huge pages are taken only as far as the slot is filled.
+/// keys [headDim, 64], then values [64, valueWidth]. A slot's chunks lie in the order of positions, all layers and
+/// heads of one together, so that huge pages are taken only as far as the slot is filled.
 class KvCache {
 public:
     /// Throws ModelError(memory).

@@ -20,7 +20,8 @@ float fromF16(uint16_t bits) {
     // The fields moved to where f32 has them, then 2^112 for the difference of the exponents' biases: exact.
     const uint32_t magnitude = static_cast<uint32_t>(bits & 0x7fffu) << 13;
     const bool special = (bits & 0x7c00u) == 0x7c00u; // infinity or NaN
-    const uint32_t value = special ? 0x7f800000u | magnitude : std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
+    const uint32_t value =
+        special ? 0x7f800000u | magnitude : std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
     return std::bit_cast<float>(value | static_cast<uint32_t>(bits & 0x8000u) << 16);
 }
 

@@ -21,7 +21,8 @@ using PanelSource = std::array<SourceRow, panelRows>;
 /// The format that keeps every element of tensors of these types exactly.
 WeightFormat formatFor(std::span<const DataType> types);
 
-/// Writes `blocks` blocks of rows of `depth` elements to `out` (panelBytes() bytes); an odd depth is filled with a zero.
+/// Writes `blocks` blocks of rows of `depth` elements to `out` (panelBytes() bytes); an odd depth is filled with a
+/// zero.
 void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const PanelSource &source, std::byte *out);
 
 /// Element `k` of row `row` of a packed panel.

@@ -9,8 +9,8 @@
 
 namespace monokernel::cpu {
 
-/// How far each worker is, as a tick that only grows: every worker stores its own and reads the others', so a hand-off is
-/// one store and one load. Also the one flag by which a request is left early.
+/// How far each worker is, as a tick that only grows: every worker stores its own and reads the others', so a hand-off
+/// is one store and one load. Also the one flag by which a request is left early.
 class Progress {
 public:
     enum class Leave : uint8_t { no, cancelled, expired, failed };

@@ -26,9 +26,8 @@ GeneratedToken Sampler::choose(std::span<const float> logits, std::span<const Lo
     uint32_t token = best.best;
     if (sampling.temperature > 0.0f) {
         const bool everything = sampling.topK == 0 && sampling.topP >= 1.0f;
-        token = everything
-                    ? firstLargest(summaries, [](const LogitSummary &s) { return s.noisyMaximum; }).noisyBest
-                    : drawFromCandidates(logits, summaries, sampling, position);
+        token = everything ? firstLargest(summaries, [](const LogitSummary &s) { return s.noisyMaximum; }).noisyBest
+                           : drawFromCandidates(logits, summaries, sampling, position);
     }
     const double logNormalizer = static_cast<double>(maximum_) + std::log(totalWeight(summaries, 0.0f));
     return {static_cast<int32_t>(token), static_cast<float>(static_cast<double>(logits[token]) - logNormalizer)};
@@ -110,12 +109,13 @@ void Sampler::sortBest(size_t count) {
         return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
     };
     count = std::min(count, candidates_.size());
-    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(count), candidates_.end(), better);
+    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(count), candidates_.end(),
+                      better);
     candidates_.resize(count);
 }
 
-/// How many of the sorted candidates make the smallest set of probability >= topP; at least one. `total` is the weight of
-/// everything, negative for that of the candidates.
+/// How many of the sorted candidates make the smallest set of probability >= topP; at least one. `total` is the weight
+/// of everything, negative for that of the candidates.
 size_t Sampler::cutByProbability(const Sampling &sampling, double total) const {
     if (sampling.topP >= 1.0f) {
         return candidates_.size();

@@ -100,8 +100,7 @@ void StepRunner::attendSplit(uint32_t layer) {
     const Range chunks = chunksSeen(layer, {0, 1});
     const uint32_t kvHeads = group_.lanes.size() * spec_.kvHeadsPerLane();
     const uint32_t firstHead = group_.lanes.begin * spec_.kvHeadsPerLane();
-    const Range mine =
-        evenShare(kvHeads * chunks.size(), worker_ - group_.workers.begin, group_.workers.size());
+    const Range mine = evenShare(kvHeads * chunks.size(), worker_ - group_.workers.begin, group_.workers.size());
     for (uint32_t item = mine.begin; item < mine.end; item++) {
         const uint32_t kvHead = firstHead + item / chunks.size(), chunk = chunks.begin + item % chunks.size();
         AttentionChunk part = chunkOf(layer, kvHead, chunk, {0, 1});
@@ -120,7 +119,8 @@ void StepRunner::mergeSplit(uint32_t layer) {
         for (uint32_t chunk = chunks.begin; chunk < chunks.end; chunk++) {
             for (uint32_t q = 0; q < queriesPerKey_; q++) {
                 const size_t row = size_t{q} * attentionStateWidth(headWidth_);
-                r_.kernels.mergeState(state_.floats() + row, r_.activations.chunkState(kvHead, chunk) + row, headWidth_);
+                r_.kernels.mergeState(state_.floats() + row, r_.activations.chunkState(kvHead, chunk) + row,
+                                      headWidth_);
             }
         }
         float *out = merged_.floats() + size_t{kvHead / perLane} * r_.activations.attentionWidth();

@@ -46,13 +46,12 @@ void StepRunner::gatherLane(uint32_t lane, bool normalized, float *out) {
     }
 }
 
-/// Brings all lanes together as the input of a head that all lanes share: the mean of the normalized lanes, or the norm of
-/// their sum. Each worker sums all lanes for itself.
+/// Brings all lanes together as the input of a head that all lanes share: the mean of the normalized lanes, or the norm
+/// of their sum. Each worker sums all lanes for itself.
 bool StepRunner::exchangeLanes() {
     const uint32_t phase = phaseOf(spec_.layerCount, PhaseKind::qkv);
     const bool normFirst = !spec_.preNormLaneAggregation;
-    const Range share =
-        evenShare(group_.lanes.size(), worker_ - group_.workers.begin, group_.workers.size());
+    const Range share = evenShare(group_.lanes.size(), worker_ - group_.workers.begin, group_.workers.size());
     for (uint32_t i = share.begin; i < share.end; i++) {
         const uint32_t lane = group_.lanes.begin + i;
         gatherLane(lane, normFirst, r_.activations.laneOutput(lane));
@@ -79,8 +78,7 @@ void StepRunner::logits(uint32_t unit) {
     const PackedMatrix &matrix = r_.weights.head();
     const Panel &panel = matrix.panels[unit];
     const auto lanes = static_cast<uint32_t>(matrix.panels.size()) / matrix.unitsPerLane;
-    const uint32_t firstToken =
-        unit / matrix.unitsPerLane * (spec_.vocabularySize / lanes) + panel.firstRow;
+    const uint32_t firstToken = unit / matrix.unitsPerLane * (spec_.vocabularySize / lanes) + panel.firstRow;
     const auto count = static_cast<uint32_t>(step_.selected.size());
     float *rows = headRows_.floats();
     multiply(matrix, panel, normalized_.floats(), hiddenWidth_, count, rows, panelRows);

@@ -57,9 +57,7 @@ bool StepRunner::mayGoOn() {
 }
 
 // Even ticks are finished phases, the odd ones are for exchangeLanes().
-uint64_t StepRunner::tick(uint32_t phase) const {
-    return 2 * (step_.index * r_.plan.phases.size() + phase + 1);
-}
+uint64_t StepRunner::tick(uint32_t phase) const { return 2 * (step_.index * r_.plan.phases.size() + phase + 1); }
 
 void StepRunner::publish(uint32_t phase) { r_.progress.publish(worker_, tick(phase)); }
 

@@ -82,8 +82,7 @@ HeadSource headSource(const ModelSpec &spec, const LayerTensors &tensors, uint32
 PanelSource headRows(const ModelSpec &spec, const LayerTensors &tensors, const PackedMatrix &matrix, uint32_t index) {
     const Panel &panel = matrix.panels[index];
     const uint32_t unit = index / matrix.panelsPerUnit;
-    const HeadSource head =
-        headSource(spec, tensors, unit / matrix.unitsPerLane, unit % matrix.unitsPerLane);
+    const HeadSource head = headSource(spec, tensors, unit / matrix.unitsPerLane, unit % matrix.unitsPerLane);
     const uint32_t rowInHead = index % matrix.panelsPerUnit * panelRows;
     PanelSource source;
     for (uint32_t r = 0; r < panel.rows; r++) {
@@ -181,7 +180,8 @@ LayerWeights describeLayer(const ModelSpec &spec, const LayerTensors &tensors, u
     layer.output = describeRows(formatFor({&tensors.output.type, 1}), spec.headsPerLane() * spec.headDim, lanes, hidden,
                                 panelRows, 1, workers);
     layer.gateUp = describeRows(formatFor(gateUpTypes), hidden, lanes, spec.ffnPerLane(), gateRows, 2, workers);
-    layer.down = describeRows(formatFor({&tensors.down.type, 1}), spec.ffnPerLane(), lanes, hidden, panelRows, 1, workers);
+    layer.down =
+        describeRows(formatFor({&tensors.down.type, 1}), spec.ffnPerLane(), lanes, hidden, panelRows, 1, workers);
     layer.attentionNorm = paddedRows(tensors.attentionNorm, hidden);
     layer.ffnNorm = paddedRows(tensors.ffnNorm, hidden);
     if (spec.qkvBias) {
@@ -196,7 +196,9 @@ LayerWeights describeLayer(const ModelSpec &spec, const LayerTensors &tensors, u
 
 } // namespace
 
-uint64_t PackedMatrix::bytes() const { return bytesOf(*this, {0, static_cast<uint32_t>(panels.size() / panelsPerUnit)}); }
+uint64_t PackedMatrix::bytes() const {
+    return bytesOf(*this, {0, static_cast<uint32_t>(panels.size() / panelsPerUnit)});
+}
 
 Weights::Weights(const Model &model, WorkerPool &pool, const std::function<void(double)> &progress)
     : spec_(model.spec()), finalNorm_(paddedRows(model.finalNorm(), model.spec().hiddenSize)) {
@@ -254,7 +256,8 @@ void Weights::pack(const Model &model, WorkerPool &pool, const std::function<voi
     }
     packAll({{&head_, [&](uint32_t index) {
                   const uint64_t lane = index / head_.unitsPerLane;
-                  return rowsOf(model.head(), head_.panels[index], lane * (spec_.vocabularySize / (head_.panels.size() / head_.unitsPerLane)));
+                  return rowsOf(model.head(), head_.panels[index],
+                                lane * (spec_.vocabularySize / (head_.panels.size() / head_.unitsPerLane)));
               }}});
     releaseFilePages(model.head().bytes);
     if (!spec_.tiedEmbeddings) {

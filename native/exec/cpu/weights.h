@@ -19,7 +19,8 @@ struct Panel {
     uint32_t rows = 0;     ///< real rows; the rest of the last block is zeros
 };
 
-/// One phase's weights in all lanes: `unitsPerLane` units a lane, which may not be torn apart, of `panelsPerUnit` panels.
+/// One phase's weights in all lanes: `unitsPerLane` units a lane, which may not be torn apart, of `panelsPerUnit`
+/// panels.
 struct PackedMatrix {
     WeightFormat format = WeightFormat::bf16;
     uint32_t depth = 0;

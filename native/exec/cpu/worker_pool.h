@@ -10,8 +10,8 @@
 
 namespace monokernel::cpu {
 
-/// Threads that run one job at a time together with the calling thread, which is worker 0, and sleep in between. With no
-/// more workers than cores each one is kept on a core of its own.
+/// Threads that run one job at a time together with the calling thread, which is worker 0, and sleep in between. With
+/// no more workers than cores each one is kept on a core of its own.
 class WorkerPool {
 public:
     /// `workers` threads in all (0: one a core) on `cores`.

@@ -30,8 +30,11 @@ JsonValue parseFile(const std::filesystem::path &file) { return parseJson(readTe
 
 Folder readFolder(const std::filesystem::path &folder) {
     const JsonValue file = parseFile(folder / "golden.json");
-    Folder out{numbers<int32_t>(*file.find("prompt")), numbers<uint32_t>(*file.find("logits_at")), {},
-               numbers<int32_t>(*file.find("greedy")), numbers<double>(*file.find("greedy_margin"))};
+    Folder out{numbers<int32_t>(*file.find("prompt")),
+               numbers<uint32_t>(*file.find("logits_at")),
+               {},
+               numbers<int32_t>(*file.find("greedy")),
+               numbers<double>(*file.find("greedy_margin"))};
     for (const JsonValue &row : *file.find("logits")->array()) {
         out.logits.push_back(numbers<double>(row));
     }
@@ -42,8 +45,11 @@ std::vector<Sequence> readSequences(const std::filesystem::path &file) {
     std::vector<Sequence> out;
     const JsonValue entries = parseFile(file);
     for (const JsonValue &entry : *entries.array()) {
-        Sequence sequence{numbers<int32_t>(*entry.find("prompt")), {}, numbers<int32_t>(*entry.find("greedy")),
-                          numbers<double>(*entry.find("logprob")), numbers<double>(*entry.find("margin"))};
+        Sequence sequence{numbers<int32_t>(*entry.find("prompt")),
+                          {},
+                          numbers<int32_t>(*entry.find("greedy")),
+                          numbers<double>(*entry.find("logprob")),
+                          numbers<double>(*entry.find("margin"))};
         for (const JsonValue &pair : *entry.find("first_top20")->array()) {
             const std::vector<double> values = numbers<double>(pair);
             sequence.firstTop.emplace_back(static_cast<int32_t>(values[0]), values[1]);

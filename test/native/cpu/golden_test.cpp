@@ -88,15 +88,18 @@ TEST(nanoGolden) {
             const std::vector<uint32_t> last{static_cast<uint32_t>(expected.prompt.size()) - 1};
             const std::vector<float> logits = executor->logits(0, expected.prompt, last, 64);
             for (const auto &[token, logit] : expected.firstTop) {
-                CHECK_MESSAGE(std::abs(static_cast<double>(logits[static_cast<size_t>(token)]) - logit) <= tolerance, label);
+                CHECK_MESSAGE(std::abs(static_cast<double>(logits[static_cast<size_t>(token)]) - logit) <= tolerance,
+                              label);
             }
-            CHECK_MESSAGE(std::max_element(logits.begin(), logits.end()) - logits.begin() == expected.firstTop[0].first, label);
+            CHECK_MESSAGE(std::max_element(logits.begin(), logits.end()) - logits.begin() == expected.firstTop[0].first,
+                          label);
 
             const auto count = static_cast<uint32_t>(expected.greedy.size());
             const golden::Output output = golden::runGreedy(*executor, expected.prompt, count);
             checkGreedy(output.tokens, expected.greedy, expected.margin, label);
             for (size_t i = 0; i < count && output.tokens[i] == expected.greedy[i]; i++) {
-                CHECK_MESSAGE(std::abs(static_cast<double>(output.logprobs[i]) - expected.logprob[i]) <= tolerance, label);
+                CHECK_MESSAGE(std::abs(static_cast<double>(output.logprobs[i]) - expected.logprob[i]) <= tolerance,
+                              label);
             }
         }
     }

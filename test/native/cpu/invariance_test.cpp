@@ -140,5 +140,6 @@ TEST(generatedTokensCanBeReused) {
     CHECK(rest.reused == longer.size() - 1);
     const golden::Output second = golden::run(*executor, rest);
     CHECK(std::equal(second.tokens.begin(), second.tokens.end(), whole.tokens.begin() + 15, whole.tokens.end()));
-    CHECK(std::equal(second.logprobs.begin(), second.logprobs.end(), whole.logprobs.begin() + 15, whole.logprobs.end()));
+    CHECK(
+        std::equal(second.logprobs.begin(), second.logprobs.end(), whole.logprobs.begin() + 15, whole.logprobs.end()));
 }

@@ -23,7 +23,8 @@ uint16_t toF16(float value) {
     if (exponent <= -14) {
         return static_cast<uint16_t>(sign | static_cast<uint16_t>(std::ldexp(fraction, exponent + 24)));
     }
-    return static_cast<uint16_t>(sign | (exponent + 14) << 10 | (static_cast<uint16_t>(std::ldexp(fraction, 11)) & 0x3ff));
+    return static_cast<uint16_t>(sign | (exponent + 14) << 10 |
+                                 (static_cast<uint16_t>(std::ldexp(fraction, 11)) & 0x3ff));
 }
 
 class Writer {
@@ -34,7 +35,8 @@ public:
     uint32_t between(uint32_t low, uint32_t high) { return low + random_() % (high - low + 1); }
     bool coin() { return random_() % 2 == 0; }
 
-    void add(ModelFolder &folder, const std::string &name, const std::vector<uint64_t> &shape, double mean, double spread) {
+    void add(ModelFolder &folder, const std::string &name, const std::vector<uint64_t> &shape, double mean,
+             double spread) {
         const std::string types[] = {"BF16", "F16", "F32"};
         // One type a model, or now and then any type.
         const std::string &type = types[mixedTypes ? random_() % 3 : modelType];
@@ -77,7 +79,9 @@ ModelFolder randomPlain(Writer &writer) {
     const uint32_t hidden = family == "qwen3" ? writer.between(9, 70) : heads * headDim;
     const uint32_t ffn = writer.between(5, 150), vocabulary = writer.between(20, 200), layers = writer.between(1, 3);
     const bool tied = writer.coin();
-    folder.config = {{"model_type", "\"" + family + "\""}, {"rms_norm_eps", "1e-6"}, {"rope_theta", "1000.0"},
+    folder.config = {{"model_type", "\"" + family + "\""},
+                     {"rms_norm_eps", "1e-6"},
+                     {"rope_theta", "1000.0"},
                      {"eos_token_id", "0"}};
     set(folder, "vocab_size", vocabulary);
     set(folder, "hidden_size", hidden);
@@ -122,14 +126,18 @@ ModelFolder randomPlain(Writer &writer) {
 
 ModelFolder randomLaneformer(Writer &writer) {
     ModelFolder folder;
-    const uint32_t lanes = writer.pick({1, 2, 3, 4, 6}), kv = lanes * writer.between(1, 2), heads = kv * writer.between(1, 3);
+    const uint32_t lanes = writer.pick({1, 2, 3, 4, 6}), kv = lanes * writer.between(1, 2),
+                   heads = kv * writer.between(1, 3);
     const uint32_t headDim = writer.pick({8, 16, 24}), hidden = heads * headDim;
     const uint32_t ffn = lanes * writer.between(5, 60), vocabulary = lanes * writer.between(10, 80);
     const uint32_t layers = writer.between(1, 6), delay = writer.between(0, 3);
     const bool vocabularyParallel = writer.coin(), perLaneNorm = writer.coin();
     const bool aggregates = !vocabularyParallel && writer.coin(), tied = writer.coin();
-    folder.config = {{"model_type", "\"laneformer\""}, {"norm_eps", "1e-5"}, {"rope_theta", "1000.0"},
-                     {"eos_token_id", "0"}, {"lm_head_type", vocabularyParallel ? "\"vocab_parallel\"" : "\"replicate\""},
+    folder.config = {{"model_type", "\"laneformer\""},
+                     {"norm_eps", "1e-5"},
+                     {"rope_theta", "1000.0"},
+                     {"eos_token_id", "0"},
+                     {"lm_head_type", vocabularyParallel ? "\"vocab_parallel\"" : "\"replicate\""},
                      {"sliding_window_n_layers", std::to_string(static_cast<int>(writer.between(0, 6)) - 3)}};
     set(folder, "vocab_size", vocabulary);
     set(folder, "hidden_size", hidden);
@@ -148,7 +156,8 @@ ModelFolder randomLaneformer(Writer &writer) {
     set(folder, "max_position_embeddings", 300u);
 
     const std::string norm = perLaneNorm ? ".scale" : ".weight";
-    const std::vector<uint64_t> normShape = perLaneNorm ? std::vector<uint64_t>{lanes, hidden} : std::vector<uint64_t>{hidden};
+    const std::vector<uint64_t> normShape =
+        perLaneNorm ? std::vector<uint64_t>{lanes, hidden} : std::vector<uint64_t>{hidden};
     writer.add(folder, "model.tok_embeddings.weight", {vocabulary, hidden}, 0, 0.5);
     if (aggregates || !perLaneNorm) {
         writer.add(folder, "model.norm.weight", {hidden}, 1, 0.2);
@@ -156,8 +165,9 @@ ModelFolder randomLaneformer(Writer &writer) {
         writer.add(folder, "model.norm.scale", {lanes, hidden}, 1, 0.2);
     }
     if (!tied) {
-        const std::vector<uint64_t> shape = vocabularyParallel ? std::vector<uint64_t>{lanes, vocabulary / lanes, hidden}
-                                                               : std::vector<uint64_t>{vocabulary, hidden};
+        const std::vector<uint64_t> shape = vocabularyParallel
+                                                ? std::vector<uint64_t>{lanes, vocabulary / lanes, hidden}
+                                                : std::vector<uint64_t>{vocabulary, hidden};
         writer.add(folder, "lm_head.weight", shape, 0, 1 / std::sqrt(hidden));
     }
     for (uint32_t layer = 0; layer < layers; layer++) {
@@ -186,6 +196,7 @@ draft::ModelFolder randomModel(std::mt19937 &random) {
     writer.mixedTypes = writer.between(0, 3) == 0;
     draft::ModelFolder folder = writer.coin() ? randomPlain(writer) : randomLaneformer(writer);
     // f32 first, so that every tensor is aligned to its elements.
-    std::stable_partition(folder.tensors.begin(), folder.tensors.end(), [](const Tensor &t) { return t.type == "F32"; });
+    std::stable_partition(folder.tensors.begin(), folder.tensors.end(),
+                          [](const Tensor &t) { return t.type == "F32"; });
     return folder;
 }

@@ -5,6 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-/// Logits after every position of `tokens`, [positions][vocabulary]: the whole sequence at once in float64, no cache, no
-/// blocking, straight from the model's tensors.
+/// Logits after every position of `tokens`, [positions][vocabulary]: the whole sequence at once in float64, no cache,
+/// no blocking, straight from the model's tensors.
 std::vector<std::vector<double>> referenceForward(const monokernel::Model &model, const std::vector<int32_t> &tokens);

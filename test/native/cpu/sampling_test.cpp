@@ -180,7 +180,8 @@ TEST(topPCountsWithinTopK) {
     }
     CHECK(kept.size() > 1 && kept.size() < 5);
     keepOnly(p, kept);
-    CHECK(chiSquare(distribution, {.temperature = 1.0f, .topK = 5, .topP = 0.7f, .seed = 9}, p, draws) < chiSquareBound);
+    CHECK(chiSquare(distribution, {.temperature = 1.0f, .topK = 5, .topP = 0.7f, .seed = 9}, p, draws) <
+          chiSquareBound);
 }
 
 /// A flat distribution needs many candidates: the threshold must sink until they are found.
@@ -216,8 +217,9 @@ TEST(cutsThatKeepEverything) {
 TEST(notANumberEndsNothing) {
     const Kernels &kernels = *instructionSets().front().kernels;
     Distribution distribution(kernels, std::vector<float>(130, std::nanf("")));
-    for (const Sampling &sampling : {Sampling{}, Sampling{.temperature = 1.0f}, Sampling{.temperature = 1.0f, .topK = 5},
-                                     Sampling{.temperature = 1.0f, .topP = 0.5f}}) {
+    for (const Sampling &sampling :
+         {Sampling{}, Sampling{.temperature = 1.0f}, Sampling{.temperature = 1.0f, .topK = 5},
+          Sampling{.temperature = 1.0f, .topP = 0.5f}}) {
         const int32_t token = distribution.draw(sampling, 0).token;
         CHECK(token >= 0 && token < 130);
     }

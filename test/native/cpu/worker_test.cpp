@@ -128,5 +128,6 @@ TEST(laneGroupsDivideWorkersAndLanes) {
     CHECK((laneGroup(spec, 3, 2).lanes == Range{0, 8} && laneGroup(spec, 3, 2).workers == Range{0, 3}));
     CHECK((laneGroup(spec, 6, 4).lanes == Range{4, 8} && laneGroup(spec, 6, 4).workers == Range{3, 6}));
     CHECK((laneGroup(spec, 16, 5).lanes == Range{2, 3} && laneGroup(spec, 16, 5).workers == Range{4, 6}));
-    CHECK((evenShare(7, 0, 3) == Range{0, 2} && evenShare(7, 1, 3) == Range{2, 4} && evenShare(7, 2, 3) == Range{4, 7}));
+    CHECK(
+        (evenShare(7, 0, 3) == Range{0, 2} && evenShare(7, 1, 3) == Range{2, 4} && evenShare(7, 2, 3) == Range{4, 7}));
 }

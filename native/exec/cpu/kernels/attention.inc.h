@@ -1,6 +1,6 @@
-// Attention over one chunk of 64 positions. Both products are matrix products over f32 panels: the keys of a chunk are a
-// panel of 4 blocks whose rows are positions, the values are lines whose rows are the head's elements.
-// The running softmax is that of Milakov and Gimelshein (2018); chunks are always merged in ascending order.
+// Attention over one chunk of 64 positions. Both products are matrix products over f32 panels: the keys of a chunk are
+// a panel of 4 blocks whose rows are positions, the values are lines whose rows are the head's elements. The running
+// softmax is that of Milakov and Gimelshein (2018); chunks are always merged in ascending order.
 
 constexpr float minusInfinity = -__builtin_inff();
 

@@ -6,11 +6,13 @@
 namespace monokernel::cpu {
 namespace avx2 {
 namespace {
+// clang-format off: each builds on the ones before.
 #include "exec/cpu/kernels/vector.inc.h"
 #include "exec/cpu/kernels/matrix.inc.h"
 #include "exec/cpu/kernels/elementwise.inc.h"
 #include "exec/cpu/kernels/attention.inc.h"
 #include "exec/cpu/kernels/sampling.inc.h"
+// clang-format on
 } // namespace
 } // namespace avx2
 

@@ -16,7 +16,8 @@ constexpr uint32_t panelBlocks = 4;
 constexpr uint32_t panelRows = blockRows * panelBlocks;
 /// Tokens of KV cache that are attended as one unit: partial results are merged in chunk order, whoever made them.
 constexpr uint32_t chunkPositions = 64;
-/// Depth of a panel that is expanded to f32 at a time when many tokens use it: 64 rows x 128 x 4 bytes fill a 32 KiB L1.
+/// Depth of a panel that is expanded to f32 at a time when many tokens use it: 64 rows x 128 x 4 bytes fill a 32 KiB
+/// L1.
 constexpr uint32_t expandedDepth = 128;
 
 constexpr size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -105,8 +106,8 @@ struct Kernels {
     /// out[headDim] = the finished head.
     void (*finishState)(const float *state, uint32_t valueWidth, uint32_t headDim, float *out);
 
-    /// Summary of the first `count` of panelRows floats, the logits of the tokens from `firstToken` on; the indices in it
-    /// are token ids.
+    /// Summary of the first `count` of panelRows floats, the logits of the tokens from `firstToken` on; the indices in
+    /// it are token ids.
     LogitSummary (*summarize)(const float *logits, uint32_t count, uint32_t firstToken, const SamplingKey &key);
     /// exp of each element, the same arithmetic as everywhere else; `size` a multiple of 16.
     void (*exponential)(const float *x, float *out, uint32_t size);

@@ -8,11 +8,13 @@
 namespace monokernel::cpu {
 namespace portable {
 namespace {
+// clang-format off: each builds on the ones before.
 #include "exec/cpu/kernels/vector.inc.h"
 #include "exec/cpu/kernels/matrix.inc.h"
 #include "exec/cpu/kernels/elementwise.inc.h"
 #include "exec/cpu/kernels/attention.inc.h"
 #include "exec/cpu/kernels/sampling.inc.h"
+// clang-format on
 } // namespace
 } // namespace portable
 

@@ -33,7 +33,8 @@ static LogitSummary summarize(const float *logits, uint32_t count, uint32_t firs
     LogitSummary summary{};
     Vector v[panelVectors];
     for (uint32_t j = 0; j < panelVectors; j++) {
-        v[j] = keepLanes(load(logits + 16 * j), 0, static_cast<int32_t>(count) - static_cast<int32_t>(16 * j), minusInfinity);
+        v[j] = keepLanes(load(logits + 16 * j), 0, static_cast<int32_t>(count) - static_cast<int32_t>(16 * j),
+                         minusInfinity);
     }
     firstMaximum(v, &summary.maximum, &summary.best);
     summary.best += firstToken;

@@ -47,7 +47,9 @@ MK_INLINE UnsignedVector loadBits(const void *p) {
     MK_EACH __builtin_memcpy(&v.part[i], static_cast<const char *>(p) + i * sizeof(Float), sizeof(Float));
     return v;
 }
-MK_INLINE void store(float *p, Vector v) { MK_EACH __builtin_memcpy(p + i * registerFloats, &v.part[i], sizeof(Float)); }
+MK_INLINE void store(float *p, Vector v) {
+    MK_EACH __builtin_memcpy(p + i * registerFloats, &v.part[i], sizeof(Float));
+}
 MK_INLINE Vector broadcast(float value) {
     Vector v;
     MK_EACH v.part[i] = value - Float{};
@@ -133,7 +135,8 @@ template <class Combine> MK_INLINE float reduceLanes(Vector v, Combine combine) 
     const auto eight = combine(v.part[0], v.part[1]);
 #endif
 #if defined(__AVX2__)
-    quad = combine(__builtin_shufflevector(eight, eight, 0, 1, 2, 3), __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
+    quad =
+        combine(__builtin_shufflevector(eight, eight, 0, 1, 2, 3), __builtin_shufflevector(eight, eight, 4, 5, 6, 7));
 #else
     quad = combine(combine(v.part[0], v.part[2]), combine(v.part[1], v.part[3]));
 #endif
