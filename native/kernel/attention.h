@@ -9,7 +9,7 @@
 namespace monokernel::kernel {
 
 constexpr u32 maxHeadDim = 256;
-constexpr u32 maxQueries = 4; ///< query heads that share a pass over the cache
+constexpr u32 maxQueries = 2; ///< query heads that share a pass over the cache: more do not fit into the registers
 
 constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
 constexpr u32 keyBatch = 12;   ///< 16-byte loads of keys in flight a lane
@@ -142,10 +142,10 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
     waveSync();
 #pragma unroll
     for (u32 j = 0; j < elements; j += valueGroup) {
+        if (j * waveLanes >= p.headDim) {
+            continue;
+        }
         if (j > 0) {
-            if (j * waveLanes >= p.headDim) {
-                break;
-            }
             loadValues(p, w, values, first, j, v);
         }
 #pragma unroll
@@ -313,14 +313,11 @@ DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
         barrier();
         const CacheHead cache = cacheHead(p, layer, lane, kvHead);
         const u32 head = lane * p.laneHeads + kvHead * group;
-        const bool wide = p.headDim > 128; // more elements a lane, so fewer queries at a time
-        const u32 pass = wide || group <= 2 ? 2 : maxQueries;
+        const u32 pass = p.headDim > 128 ? 1 : maxQueries; // wide heads: more elements a lane, so fewer queries
         for (u32 query = 0; query < group; query += pass) {
             const u32 count = minimum(pass, group - query);
-            if (wide) {
-                attendQueries<2, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
-            } else if (pass == 2) {
-                attendQueries<2, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+            if (pass == 1) {
+                attendQueries<1, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
             } else {
                 attendQueries<maxQueries, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
             }

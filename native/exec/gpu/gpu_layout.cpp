@@ -13,7 +13,7 @@ namespace {
 using kernel::PackedMatrix;
 using kernel::Parameters;
 
-constexpr uint32_t maxQueriesOfPass = 4;   ///< query heads that share a pass over the cache, as in kernel/attention.h
+constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/attention.h
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a block, as in kernel/matrix_vector.h
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
