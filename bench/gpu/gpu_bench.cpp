@@ -98,25 +98,28 @@ double tokenBytes(const ModelSpec &s) {
 
 void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, const Speed &speed, double readRate) {
     const double bytes = tokenBytes(spec), rate = bytes * speed.decode / 1e12;
-    std::printf("%-6s decode %8.1f tok/s  %6.3f ms/token  %5.2f TB/s = %5.1f %% of the read limit (%.3f GB a token, %.1f %% padding)\n", name,
-                speed.decode, 1e3 / speed.decode, rate, 100.0 * rate / readRate, bytes / 1e9,
+    std::printf("%-6s decode %8.1f tok/s  %6.3f ms/token  %5.2f TB/s = %5.1f %% of the read limit (%.3f GB a token, "
+                "%.1f %% padding)\n",
+                name, speed.decode, 1e3 / speed.decode, rate, 100.0 * rate / readRate, bytes / 1e9,
                 100.0 * (static_cast<double>(layout.weightBytes) / bytes - 1.0));
-    std::printf("%-6s first token after %.2f ms with a 512-token prompt: prefill %.0f tok/s\n", name, speed.firstToken * 1e3, speed.prefill);
+    std::printf("%-6s first token after %.2f ms with a 512-token prompt: prefill %.0f tok/s\n", name,
+                speed.firstToken * 1e3, speed.prefill);
     std::fflush(stdout);
 }
 
-void benchShape(const char *name, const bench::Shape &shape, const GpuDevice &device, const std::filesystem::path &kernels,
-                double readRate) {
-    const std::filesystem::path folder = std::filesystem::temp_directory_path() / (std::string("monokernel-shape-") + name);
+void benchShape(const char *name, const bench::Shape &shape, const GpuDevice &device,
+                const std::filesystem::path &kernels, double readRate) {
+    const std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / (std::string("monokernel-shape-") + name);
     bench::writeModel(folder, shape);
     const Model model = Model::open(folder);
     const GpuOptions options{kernels, 1, 0};
     const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
     const kernel::Parameters &p = layout.parameters;
     const auto start = Clock::now();
-    const auto executor = makeGpuExecutor(
-        bench::withRandomWeights(open(device), layout.weightBytes, p.embedding, p.embedding + p.hidden * 2ull * p.vocabulary), model,
-        options, {});
+    const auto executor = makeGpuExecutor(bench::withRandomWeights(open(device), layout.weightBytes, p.embedding,
+                                                                   p.embedding + p.hidden * 2ull * p.vocabulary),
+                                          model, options, {});
     std::printf("%-6s loaded in %.1f s\n", name, secondsSince(start));
     report(name, model.spec(), layout, measure(*executor, p.vocabulary, 512, 256, 6), readRate);
     std::filesystem::remove_all(folder);
@@ -140,7 +143,8 @@ int main(int argc, char **argv) {
         const GpuDevice &device = devices.front();
         const std::filesystem::path kernels = argv[1];
         const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
-        std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read, copy);
+        std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
+                    copy);
         std::fflush(stdout);
         benchShape("2B", bench::shape2B, device, kernels, read);
         benchShape("nano", bench::shapeNano, device, kernels, read);

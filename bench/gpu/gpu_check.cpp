@@ -1,5 +1,6 @@
-// Correctness of the monokernel on the first usable GPU: every golden checkpoint, the nano model, and many requests with
-// random cancellations. Usage (from the repository's root): gpu_check KERNELS [golden|nano NANO_FOLDER|cancel|small]...
+// Correctness of the monokernel on the first usable GPU: every golden checkpoint, the nano model, and many requests
+// with random cancellations. Usage (from the repository's root): gpu_check KERNELS [golden|nano
+// NANO_FOLDER|cancel|small]...
 
 #include "../../test/native/gpu/golden_agreement.h"
 #include "exec/gpu/gpu_executor.h"
@@ -25,7 +26,8 @@ void expect(bool condition, const std::string &what) {
     std::fflush(stdout);
 }
 
-std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder) {
+std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::path &kernels,
+                               const std::filesystem::path &folder) {
     return makeGpuExecutor(device, Model::open(folder), {kernels, 2, 0}, {});
 }
 
@@ -34,13 +36,16 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
     const golden::Folder expected = golden::readFolder(folder);
     const auto executor = load(device, kernels, folder);
     for (const uint32_t width : {1u, 16u}) {
-        const double worst = golden::worstDifference(executor->logits(1, expected.prompt, expected.positions, width), expected);
+        const double worst =
+            golden::worstDifference(executor->logits(1, expected.prompt, expected.positions, width), expected);
         const double allowed = width == 1 ? golden::gpuTolerance : golden::gpuChunkTolerance;
-        expect(worst < allowed, name + " logits, " + std::to_string(width) + " tokens a pass: worst difference " + std::to_string(worst));
+        expect(worst < allowed, name + " logits, " + std::to_string(width) + " tokens a pass: worst difference " +
+                                    std::to_string(worst));
     }
     const auto count = static_cast<uint32_t>(expected.greedy.size());
     const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, count));
-    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuChunkTolerance);
+    const size_t right =
+        golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuChunkTolerance);
     expect(right == count, name + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(count));
     const golden::Output again = golden::run(*executor, golden::greedyJob(expected.prompt, count));
     expect(again == output, name + " the same bits again");
@@ -59,17 +64,20 @@ void checkNano(const GpuDevice &device, const std::filesystem::path &kernels, co
         for (size_t i = 0; i < std::min(output.logprobs.size(), onCpu.logprobs.size()); i++) {
             worst = std::max(worst, std::abs(static_cast<double>(output.logprobs[i] - onCpu.logprobs[i])));
         }
-        expect(output.tokens == onCpu.tokens, "nano sequence " + std::to_string(s) + ": " + std::to_string(output.tokens.size()) +
-                                                   " tokens as the CPU engine's, log-probabilities within " + std::to_string(worst));
+        expect(output.tokens == onCpu.tokens,
+               "nano sequence " + std::to_string(s) + ": " + std::to_string(output.tokens.size()) +
+                   " tokens as the CPU engine's, log-probabilities within " + std::to_string(worst));
         SequenceJob sampled = golden::greedyJob(expected.prompt, count);
-        sampled.sampling = {.temperature = 0.8f, .topK = s % 2 == 0 ? 0u : 40u, .topP = s % 3 == 0 ? 1.0f : 0.9f, .seed = s + 1};
+        sampled.sampling = {
+            .temperature = 0.8f, .topK = s % 2 == 0 ? 0u : 40u, .topP = s % 3 == 0 ? 1.0f : 0.9f, .seed = s + 1};
         expect(golden::run(*executor, sampled).tokens == golden::run(*cpu, sampled).tokens,
-               "nano sequence " + std::to_string(s) + " sampled with seed " + std::to_string(s + 1) + " as the CPU engine does");
+               "nano sequence " + std::to_string(s) + " sampled with seed " + std::to_string(s + 1) +
+                   " as the CPU engine does");
     }
 }
 
-/// Requests of which about half are cancelled at a random moment; each must give a beginning of its full answer, and the
-/// other slot must stay valid.
+/// Requests of which about half are cancelled at a random moment; each must give a beginning of its full answer, and
+/// the other slot must stay valid.
 void checkCancellations(const GpuDevice &device, const std::filesystem::path &kernels, int requests) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2";
     const golden::Folder expected = golden::readFolder(folder);
@@ -98,8 +106,8 @@ void checkCancellations(const GpuDevice &device, const std::filesystem::path &ke
         wrong += prefix && output.result.generated == output.tokens.size() ? 0 : 1;
         cancelled += output.result.stop == StopReason::cancelled ? 1 : 0;
     }
-    expect(wrong == 0, std::to_string(requests) + " requests, " + std::to_string(cancelled) + " cancelled, " + std::to_string(wrong) +
-                           " with a wrong token");
+    expect(wrong == 0, std::to_string(requests) + " requests, " + std::to_string(cancelled) + " cancelled, " +
+                           std::to_string(wrong) + " with a wrong token");
     expect(cancelled > requests / 4, "cancellation takes effect");
 }
 

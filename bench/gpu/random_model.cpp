@@ -19,8 +19,8 @@ public:
             bytes *= extent;
             extents += (extents.empty() ? "" : ",") + std::to_string(extent);
         }
-        text_ += (text_.empty() ? "{" : ",") + ("\"" + name) + R"(":{"dtype":"BF16","shape":[)" + extents + R"(],"data_offsets":[)" +
-                 std::to_string(end_) + "," + std::to_string(end_ + bytes) + "]}";
+        text_ += (text_.empty() ? "{" : ",") + ("\"" + name) + R"(":{"dtype":"BF16","shape":[)" + extents +
+                 R"(],"data_offsets":[)" + std::to_string(end_) + "," + std::to_string(end_ + bytes) + "]}";
         if (name.find("norm") != std::string::npos) {
             norms_.emplace_back(end_, bytes / 2);
         }
@@ -53,8 +53,10 @@ private:
 
 class RandomWeights final : public GpuDriver {
 public:
-    RandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin, uint64_t embeddingEnd)
-        : driver_(std::move(driver)), weightBytes_(weightBytes), embeddingBegin_(embeddingBegin), embeddingEnd_(embeddingEnd) {
+    RandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin,
+                  uint64_t embeddingEnd)
+        : driver_(std::move(driver)), weightBytes_(weightBytes), embeddingBegin_(embeddingBegin),
+          embeddingEnd_(embeddingEnd) {
         uint64_t state = 0x9e3779b97f4a7c15ull;
         pool_.resize((256u << 20) / 8);
         for (uint64_t &word : pool_) { // 2^-7 to 2^-6 with random sign and mantissa
@@ -89,7 +91,8 @@ public:
     void download(std::span<std::byte> to, uint64_t address) override { driver_->download(to, address); }
     void clear(uint64_t address, uint64_t bytes) override { driver_->clear(address, bytes); }
     void loadKernel(const std::filesystem::path &file) override { driver_->loadKernel(file); }
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads, uint32_t sharedBytes) override {
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override {
         driver_->launch(parameters, workgroups, threads, sharedBytes);
     }
     bool finished() override { return driver_->finished(); }
@@ -107,13 +110,15 @@ void writeModel(const std::filesystem::path &folder, const Shape &s) {
     const uint64_t d = s.hidden, headDim = d / s.heads, kvRows = s.kvHeads * headDim / lanes;
     std::filesystem::create_directories(folder);
     std::ofstream config(folder / "config.json");
-    config << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"num_lanes":8,"broadcast_delay":2,)"
-           << R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,"replicated_rmsn_scale":true,)"
-           << R"("rope_theta":10000.0,"norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0,"vocab_size":)" << s.vocabulary
-           << R"(,"hidden_size":)" << s.hidden << R"(,"num_hidden_layers":)" << s.layers << R"(,"num_attention_heads":)" << s.heads
-           << R"(,"num_key_value_heads":)" << s.kvHeads << R"(,"intermediate_size":)" << s.ffn << R"(,"sliding_window":)" << s.window
-           << R"(,"sliding_window_n_layers":)" << s.windowLayers << R"(,"max_position_embeddings":)" << s.context
-           << R"(,"tie_word_embeddings":)" << (s.tied ? "true" : "false") << "}";
+    config
+        << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"num_lanes":8,"broadcast_delay":2,)"
+        << R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,"replicated_rmsn_scale":true,)"
+        << R"("rope_theta":10000.0,"norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0,"vocab_size":)"
+        << s.vocabulary << R"(,"hidden_size":)" << s.hidden << R"(,"num_hidden_layers":)" << s.layers
+        << R"(,"num_attention_heads":)" << s.heads << R"(,"num_key_value_heads":)" << s.kvHeads
+        << R"(,"intermediate_size":)" << s.ffn << R"(,"sliding_window":)" << s.window
+        << R"(,"sliding_window_n_layers":)" << s.windowLayers << R"(,"max_position_embeddings":)" << s.context
+        << R"(,"tie_word_embeddings":)" << (s.tied ? "true" : "false") << "}";
     config.close();
     Header header;
     header.add("model.tok_embeddings.weight", {s.vocabulary, d});
@@ -136,8 +141,8 @@ void writeModel(const std::filesystem::path &folder, const Shape &s) {
     header.write(folder / "model.safetensors");
 }
 
-std::unique_ptr<GpuDriver> withRandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin,
-                                             uint64_t embeddingEnd) {
+std::unique_ptr<GpuDriver> withRandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes,
+                                             uint64_t embeddingBegin, uint64_t embeddingEnd) {
     return std::make_unique<RandomWeights>(std::move(driver), weightBytes, embeddingBegin, embeddingEnd);
 }
 

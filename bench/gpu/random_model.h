@@ -21,9 +21,10 @@ constexpr Shape shapeNano{512, 10, 8, 8, 1536, 16384, 512, 6, 2048, true};
 /// holes, for withRandomWeights to fill.
 void writeModel(const std::filesystem::path &folder, const Shape &shape);
 
-/// A driver that uploads random bf16 values in place of the packed matrices and the embedding, whatever the model's file
-/// says; all else goes through. `weightBytes` and `embedding` are offsets in the first allocation.
-std::unique_ptr<monokernel::GpuDriver> withRandomWeights(std::unique_ptr<monokernel::GpuDriver> driver, uint64_t weightBytes,
-                                                         uint64_t embeddingBegin, uint64_t embeddingEnd);
+/// A driver that uploads random bf16 values in place of the packed matrices and the embedding, whatever the model's
+/// file says; all else goes through. `weightBytes` and `embedding` are offsets in the first allocation.
+std::unique_ptr<monokernel::GpuDriver> withRandomWeights(std::unique_ptr<monokernel::GpuDriver> driver,
+                                                         uint64_t weightBytes, uint64_t embeddingBegin,
+                                                         uint64_t embeddingEnd);
 
 } // namespace bench

@@ -1,5 +1,5 @@
-// What this device's memory gives: a read or a copy of a large buffer, every workgroup a contiguous share, 16-byte loads,
-// eight in flight a thread. Shares the monokernel's device layer.
+// What this device's memory gives: a read or a copy of a large buffer, every workgroup a contiguous share, 16-byte
+// loads, eight in flight a thread. Shares the monokernel's device layer.
 
 #include "kernel/device.h"
 #include "stream_parameters.h"
@@ -15,7 +15,8 @@ KERNEL_ENTRY void monokernel(const StreamParameters p) {
         const u64 stride = static_cast<u64>(p.workgroups) * workgroupThreads;
         for (u64 base = 0; base < count; base += stride * loadsInFlight) {
             u32x4 values[loadsInFlight];
-            const u64 first = base + static_cast<u64>(workgroupIndex()) * workgroupThreads * loadsInFlight + threadIndex();
+            const u64 first =
+                base + static_cast<u64>(workgroupIndex()) * workgroupThreads * loadsInFlight + threadIndex();
 #pragma unroll
             for (u32 i = 0; i < loadsInFlight; i++) {
                 const u64 at = first + i * workgroupThreads;

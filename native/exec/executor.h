@@ -12,8 +12,8 @@
 namespace monokernel {
 
 /// temperature 0 is greedy (ties go to the lower token id). Otherwise the token is the argmax over the candidates of
-/// logit / temperature + Gumbel(seed, position, token), with the candidates cut first to the topK best (0: all), then to
-/// the smallest set of probability >= topP. The Gumbel noise is a counter-based hash (exec/sampling.h), so every
+/// logit / temperature + Gumbel(seed, position, token), with the candidates cut first to the topK best (0: all), then
+/// to the smallest set of probability >= topP. The Gumbel noise is a counter-based hash (exec/sampling.h), so every
 /// executor draws the same token from the same logits.
 struct Sampling {
     float temperature = 0.0f;
@@ -53,7 +53,8 @@ struct SequenceResult {
     double decodeSeconds = 0.0;    ///< from the first token to the end
 };
 
-/// A run that could not be finished: a wait that expired (names the edge), a device that failed. Other slots stay valid.
+/// A run that could not be finished: a wait that expired (names the edge), a device that failed. Other slots stay
+/// valid.
 class ExecutionError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -77,8 +78,8 @@ public:
 
     /// Logits after each position in `positions` (ascending) of `tokens`, [positions, vocabulary], through the same
     /// kernels as run(); `stepWidth` tokens a pass (1: all by the decode path). Overwrites `slot`.
-    virtual std::vector<float> logits(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions,
-                                      uint32_t stepWidth) = 0;
+    virtual std::vector<float> logits(uint32_t slot, std::span<const int32_t> tokens,
+                                      std::span<const uint32_t> positions, uint32_t stepWidth) = 0;
 };
 
 } // namespace monokernel

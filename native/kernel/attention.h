@@ -11,19 +11,21 @@ namespace monokernel::kernel {
 constexpr u32 maxHeadDim = 256;
 constexpr u32 maxQueries = 2; ///< query heads that share a pass over the cache: more do not fit into the registers
 
-constexpr u32 keyBlock = 64; ///< positions that lie together in the key cache
-constexpr u32 keyBatch = 12;   ///< 16-byte loads of keys in flight a lane
-constexpr u32 valueGroup = 2;  ///< elements of a head whose values are loaded at once
+constexpr u32 keyBlock = 64;  ///< positions that lie together in the key cache
+constexpr u32 keyBatch = 12;  ///< 16-byte loads of keys in flight a lane
+constexpr u32 valueGroup = 2; ///< elements of a head whose values are loaded at once
 
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
 DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
 
-/// Waits for one head's raw q, k or v, adds bias, applies q/k norm and RoPE, and leaves it in shared memory. Whole-wave.
-DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey, bool rotate,
-                   float scale) {
+/// Waits for one head's raw q, k or v, adds bias, applies q/k norm and RoPE, and leaves it in shared memory.
+/// Whole-wave.
+DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey,
+                   bool rotate, float scale) {
     Arguments &p = *refresh(&all);
     const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads;
-    GLOBAL const u64 *words = global<const u64>(p.queryKeyValue) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
+    GLOBAL const u64 *words =
+        global<const u64>(p.queryKeyValue) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
     SHARED float *out = shared(vector);
     float squares = 0.0f;
     for (u32 base = 0; base < p.headDim; base += 2 * waveLanes) {
@@ -31,7 +33,8 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 
         float a[1], b[1];
         collect(p, w, waitQueryKeyValue, layer, a, b, [&](u32) { return words + element; });
         if (p.hasBias != 0) {
-            GLOBAL const float *bias = global<const float>(p.qkvBias) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
+            GLOBAL const float *bias =
+                global<const float>(p.qkvBias) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
             a[0] += bias[element];
             b[0] += bias[element + 1];
         }
@@ -46,7 +49,8 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 
         return;
     }
     const bool norm = p.hasQkNorm != 0;
-    const float inverse = norm ? inverseSquareRoot(waveSum(squares) / static_cast<float>(p.headDim) + p.normEpsilon) : 1.0f;
+    const float inverse =
+        norm ? inverseSquareRoot(waveSum(squares) / static_cast<float>(p.headDim) + p.normEpsilon) : 1.0f;
     GLOBAL const float *gamma = global<const float>(p.qkNorm) + (layer * 2 + (isKey ? 1 : 0)) * p.headDim;
     GLOBAL const float *angles = global<const float>(p.rope) + position * p.headDim;
     const u32 half = p.headDim >> 1;
@@ -90,10 +94,11 @@ template <u32 queries, u32 elements> DEV float admit(Softmax<queries, elements> 
     return weight;
 }
 
-constexpr u32 valueVectors = waveLanes / 4;           ///< 16-byte words of a block for one element: four positions each
+constexpr u32 valueVectors = waveLanes / 4; ///< 16-byte words of a block for one element: four positions each
 
 /// The block's values for this lane's elements j .. j + valueGroup - 1.
-DEV void loadValues(Arguments &p, const Worker &w, GLOBAL const float *values, u32 first, u32 j, f32x4 (&v)[valueGroup][valueVectors]) {
+DEV void loadValues(Arguments &p, const Worker &w, GLOBAL const float *values, u32 first, u32 j,
+                    f32x4 (&v)[valueGroup][valueVectors]) {
 #pragma unroll
     for (u32 g = 0; g < valueGroup; g++) {
         const u32 element = minimum(w.lane + (j + g) * waveLanes, p.headDim - 1);
@@ -105,16 +110,17 @@ DEV void loadValues(Arguments &p, const Worker &w, GLOBAL const float *values, u
     }
 }
 
-/// One block of waveLanes cached positions, of which [begin, end) are seen. All keys are asked for at once, then, before
-/// the scores are done, the first values: two trips to memory.
+/// One block of waveLanes cached positions, of which [begin, end) are seen. All keys are asked for at once, then,
+/// before the scores are done, the first values: two trips to memory.
 template <u32 queries, u32 elements>
-DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query, u32 block,
-                     u32 begin, u32 end, Softmax<queries, elements> &state) {
+DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query,
+                     u32 block, u32 begin, u32 end, Softmax<queries, elements> &state) {
     Arguments &p = *refresh(&all);
     const u32 first = block * waveLanes, position = first + w.lane;
     const bool seen = position >= begin && position < end;
     float scores[queries] = {};
-    GLOBAL const float *key = keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + position % keyBlock) * 4;
+    GLOBAL const float *key =
+        keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + position % keyBlock) * 4;
     const u32 parts = p.headDim >> 2;
     for (u32 base = 0; base < parts; base += keyBatch) {
         f32x4 k[keyBatch];
@@ -127,7 +133,8 @@ DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, 
             if (base + i < parts) {
 #pragma unroll
                 for (u32 q = 0; q < queries; q++) {
-                    scores[q] = dot4(k[i], *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + (base + i) * 4), scores[q]);
+                    scores[q] = dot4(k[i], *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + (base + i) * 4),
+                                     scores[q]);
                 }
             }
         }
@@ -238,14 +245,17 @@ struct CacheHead {
 DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
     for (u32 i = threadIndex(); i < p.headDim; i += workgroupThreads) {
         const u32 block = position / keyBlock * (p.headDim >> 2) + (i >> 2);
-        cacheStore(cache.keys + (static_cast<u64>(block) * keyBlock + position % keyBlock) * 4 + (i & 3), *shared(key + i));
-        cacheStore(cache.values + (static_cast<u64>(position >> 2) * p.headDim + i) * 4 + (position & 3), *shared(value + i));
+        cacheStore(cache.keys + (static_cast<u64>(block) * keyBlock + position % keyBlock) * 4 + (i & 3),
+                   *shared(key + i));
+        cacheStore(cache.values + (static_cast<u64>(position >> 2) * p.headDim + i) * 4 + (position & 3),
+                   *shared(value + i));
     }
 }
 
 /// The KV head that this workgroup attends to and where its cache lies.
 DEV CacheHead cacheHead(Arguments &p, u32 layer, u32 lane, u32 kvHead) {
-    const u64 at = p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
+    const u64 at =
+        p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
     return {global<float>(p.keys) + at, global<float>(p.values) + at};
 }
 
@@ -267,8 +277,10 @@ DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 p
         return;
     }
     constexpr u32 lineFloats = 32;
-    GLOBAL const float *keys = cache.keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + first % keyBlock) * 4;
-    for (u32 line = w.lane; line < p.headDim * waveLanes / lineFloats; line += waveLanes) { // waveLanes * 4 floats lie together
+    GLOBAL const float *keys =
+        cache.keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + first % keyBlock) * 4;
+    for (u32 line = w.lane; line < p.headDim * waveLanes / lineFloats;
+         line += waveLanes) { // waveLanes * 4 floats lie together
         const u32 part = line * lineFloats / (waveLanes * 4), inPart = line * lineFloats % (waveLanes * 4);
         prefetch(keys + part * (keyBlock * 4) + inPart);
         prefetch(cache.values + static_cast<u64>(first) * p.headDim + line * lineFloats);
@@ -308,7 +320,8 @@ DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
         const bool owner = chunk == p.chunks - 1;
         for (u32 v = w.wave; v < group + (owner ? 2 : 0); v += workgroupWaves) {
             const u32 row = v < group ? kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + kvHead;
-            stageHead(p, w, layer, lane, row, position, scratchVector(p, v), v == group, v <= group, v < group ? p.queryScale : 1.0f);
+            stageHead(p, w, layer, lane, row, position, scratchVector(p, v), v == group, v <= group,
+                      v < group ? p.queryScale : 1.0f);
         }
         barrier();
         const CacheHead cache = cacheHead(p, layer, lane, kvHead);
@@ -317,9 +330,11 @@ DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
         for (u32 query = 0; query < group; query += pass) {
             const u32 count = minimum(pass, group - query);
             if (pass == 1) {
-                attendQueries<1, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+                attendQueries<1, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin,
+                                                         position);
             } else {
-                attendQueries<maxQueries, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin, position);
+                attendQueries<maxQueries, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin,
+                                                           position);
             }
         }
         if (owner) {

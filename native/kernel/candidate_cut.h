@@ -2,8 +2,8 @@
 
 #include "choice.h"
 
-// Sampling from the topK best tokens, or from the smallest set of probability topP of them. All workgroups publish their
-// logits; workgroup 0 finds the border of the set and draws; the others wait for its decision.
+// Sampling from the topK best tokens, or from the smallest set of probability topP of them. All workgroups publish
+// their logits; workgroup 0 finds the border of the set and draws; the others wait for its decision.
 
 namespace monokernel::kernel {
 
@@ -54,7 +54,8 @@ DEV u32 crossingBin(const Worker &w, SHARED const u64 *bins, u64 target, u64 &be
     u64 above = 0, block = own; // above: the lanes of this lane's block that are higher
 #pragma unroll
     for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
-        const u64 other = static_cast<u64>(shuffleXor(static_cast<u32>(block >> 32), mask)) << 32 | shuffleXor(static_cast<u32>(block), mask);
+        const u64 other = static_cast<u64>(shuffleXor(static_cast<u32>(block >> 32), mask)) << 32 |
+                          shuffleXor(static_cast<u32>(block), mask);
         above += (w.lane & mask) == 0 ? other : 0;
         block += other;
     }

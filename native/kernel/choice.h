@@ -8,7 +8,7 @@
 namespace monokernel::kernel {
 
 struct Choice {
-    float best;  ///< the logit, tempered and with its noise, that wins
+    float best; ///< the logit, tempered and with its noise, that wins
     u32 token;
     float logit; ///< of that token
     float top;   ///< largest logit
@@ -28,11 +28,12 @@ DEV Choice merged(const Choice &a, const Choice &b) {
     const bool second = better(b.best, b.token, a);
     const float top = larger(a.top, b.top);
     const float sum = a.sum * exponential2((a.top - top) * log2e) + b.sum * exponential2((b.top - top) * log2e);
-    return {second ? b.best : a.best, second ? b.token : a.token, second ? b.logit : a.logit, top, sum, a.cancel | b.cancel};
+    return {second ? b.best : a.best, second ? b.token : a.token, second ? b.logit : a.logit, top, sum,
+            a.cancel | b.cancel};
 }
 
-/// Natural logarithm of x in (0, infinity), good to 1e-7 relative also near 1, where the hardware's is not: the noise of
-/// a likely token is -log(-log u) with u near 1.
+/// Natural logarithm of x in (0, infinity), good to 1e-7 relative also near 1, where the hardware's is not: the noise
+/// of a likely token is -log(-log u) with u near 1.
 DEV float naturalLog(float x) {
     const u32 bits = asBits(x);
     i32 exponent = static_cast<i32>(bits >> 23) - 127;
@@ -71,12 +72,14 @@ DEV void admitLogit(Arguments &p, Choice &choice, u32 position, u32 token, float
     choice.top = top;
 }
 
-/// The workgroup's choice from its threads', the same in all of them. Uses shared memory from `at`; ends with a barrier.
+/// The workgroup's choice from its threads', the same in all of them. Uses shared memory from `at`; ends with a
+/// barrier.
 DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
 #pragma unroll
     for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
-        const Choice other{shuffleXor(choice.best, mask), shuffleXor(choice.token, mask), shuffleXor(choice.logit, mask),
-                           shuffleXor(choice.top, mask),  shuffleXor(choice.sum, mask),   shuffleXor(choice.cancel, mask)};
+        const Choice other{shuffleXor(choice.best, mask),  shuffleXor(choice.token, mask),
+                           shuffleXor(choice.logit, mask), shuffleXor(choice.top, mask),
+                           shuffleXor(choice.sum, mask),   shuffleXor(choice.cancel, mask)};
         const bool upper = (w.lane & mask) != 0; // one order of the operands in both partners
         choice = merged(upper ? other : choice, upper ? choice : other);
     }

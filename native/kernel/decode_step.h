@@ -32,11 +32,16 @@ DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
 
 DEV u32 matrixOf(u32 phase) {
     switch (phase) {
-    case phaseQkv: return matrixQkv;
-    case phaseOutput: return matrixOutput;
-    case phaseGateUp: return matrixGateUp;
-    case phaseDown: return matrixDown;
-    default: return matrixHead;
+    case phaseQkv:
+        return matrixQkv;
+    case phaseOutput:
+        return matrixOutput;
+    case phaseGateUp:
+        return matrixGateUp;
+    case phaseDown:
+        return matrixDown;
+    default:
+        return matrixHead;
     }
 }
 
@@ -59,7 +64,8 @@ DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
 
 /// Whether a phase's input is the lane's residual stream.
 DEV bool readsResidual(Arguments &p, u32 phase) {
-    return phase == phaseQkv || phase == phaseGateUp || phase == phaseAggregate || (phase == phaseHead && p.headInput == headOwnLane);
+    return phase == phaseQkv || phase == phaseGateUp || phase == phaseAggregate ||
+           (phase == phaseHead && p.headInput == headOwnLane);
 }
 
 DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
@@ -83,7 +89,8 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         }
         stageResidual(p, w, m, residualOf(p, w, lane), update, gamma);
     } else if (phase == phaseOutput) {
-        stageAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)));
+        stageAttention(p, w, m, layer,
+                       edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)));
     } else {
         const bool down = phase == phaseDown;
         const u64 words = down ? edgeWords(p, p.activation, layer, lane, p.laneFfn) : p.headSum;
@@ -121,8 +128,8 @@ DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
-DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step, u32 block, u32 rows, u32 partials,
-                    const DelayedWords &early, Choice &choice) {
+DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step,
+                    u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
     const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
     const u32 first = part * m.memberRows;
@@ -166,7 +173,8 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
     }
 }
 
-DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step, Choice &choice) {
+DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
+                  Choice &choice) {
     Arguments &p = *refresh(&all);
     if (phase == phaseAttention) {
         KERNEL_MARK("attention");

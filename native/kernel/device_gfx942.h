@@ -1,7 +1,7 @@
 #pragma once
 
-// AMD CDNA3 (MI300X). Reads of what other workgroups write in this launch carry sc1 (device scope): the L2 caches of the
-// eight dies are not coherent for plain accesses.
+// AMD CDNA3 (MI300X). Reads of what other workgroups write in this launch carry sc1 (device scope): the L2 caches of
+// the eight dies are not coherent for plain accesses.
 
 #define DEV __attribute__((device, always_inline)) static inline
 #define DEV_MEMBER __attribute__((device, always_inline)) inline
@@ -43,7 +43,8 @@ DEV u32 xccIndex() { return __builtin_amdgcn_s_getreg((3 << 11) | 20); }
 
 DEV bool any(bool condition) { return __builtin_amdgcn_ballot_w64(condition) != 0; }
 DEV u32 shuffleXor(u32 value, u32 mask) {
-    return static_cast<u32>(__builtin_amdgcn_ds_bpermute(static_cast<i32>((laneIndex() ^ mask) << 2), static_cast<i32>(value)));
+    return static_cast<u32>(
+        __builtin_amdgcn_ds_bpermute(static_cast<i32>((laneIndex() ^ mask) << 2), static_cast<i32>(value)));
 }
 DEV void waveSync() {
     __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "wavefront");
@@ -58,12 +59,8 @@ DEV void nap() { __builtin_amdgcn_s_sleep(1); }
 
 DEV u32x4 streamLoad(GLOBAL const void *from) { return __builtin_nontemporal_load((GLOBAL const u32x4 *)from); }
 
-DEV u64 pollWord(GLOBAL const u64 *from) {
-    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
-DEV u32 pollWord(GLOBAL const u32 *from) {
-    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
-}
+DEV u64 pollWord(GLOBAL const u64 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
+DEV u32 pollWord(GLOBAL const u32 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 DEV WordPair pollPair(GLOBAL const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }
 DEV void publishWord(GLOBAL u64 *to, u64 word) {
     __hip_atomic_store(to, word, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
@@ -72,8 +69,9 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 /// KV cache: written by one workgroup, read by others in later steps.
 DEV f32x4 cacheLoad(GLOBAL const float *from) {
     const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
-    return f32x4{__builtin_bit_cast(float, static_cast<u32>(low)), __builtin_bit_cast(float, static_cast<u32>(low >> 32)),
-                 __builtin_bit_cast(float, static_cast<u32>(high)), __builtin_bit_cast(float, static_cast<u32>(high >> 32))};
+    return f32x4{
+        __builtin_bit_cast(float, static_cast<u32>(low)), __builtin_bit_cast(float, static_cast<u32>(low >> 32)),
+        __builtin_bit_cast(float, static_cast<u32>(high)), __builtin_bit_cast(float, static_cast<u32>(high >> 32))};
 }
 DEV void cacheStore(GLOBAL float *to, float value) {
     __hip_atomic_store((GLOBAL u32 *)to, __builtin_bit_cast(u32, value), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);

@@ -22,12 +22,13 @@ using MatrixArguments = const PackedMatrix;
 
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
-/// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would make
-/// the compiler copy all of it to local memory.
+/// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would
+/// make the compiler copy all of it to local memory.
 DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {
     static_assert(__builtin_offsetof(Parameters, matrices) == 0);
     u64 address;
-    asm("{\n\t.reg .b64 parameter;\n\tmov.b64 parameter, monokernel_param_0;\n\tcvta.param.u64 %0, parameter;\n\t}" : "=l"(address));
+    asm("{\n\t.reg .b64 parameter;\n\tmov.b64 parameter, monokernel_param_0;\n\tcvta.param.u64 %0, parameter;\n\t}"
+        : "=l"(address));
     return reinterpret_cast<const PackedMatrix *>(address)[matrix];
 }
 
@@ -67,7 +68,10 @@ DEV u32 pollWord(GLOBAL const u32 *from) {
 }
 DEV WordPair pollPair(GLOBAL const u64 *from) {
     WordPair pair;
-    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0,%1},[%2];" : "=l"(pair.first), "=l"(pair.second) : "l"(from) : "memory");
+    asm volatile("ld.relaxed.gpu.global.v2.u64 {%0,%1},[%2];"
+                 : "=l"(pair.first), "=l"(pair.second)
+                 : "l"(from)
+                 : "memory");
     return pair;
 }
 DEV void publishWord(GLOBAL u64 *to, u64 word) {
@@ -77,9 +81,7 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 /// KV cache: written by one workgroup, read by others in later steps.
 DEV f32x4 cacheLoad(GLOBAL const float *from) {
     float a, b, c, d;
-    asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];"
-                 : "=f"(a), "=f"(b), "=f"(c), "=f"(d)
-                 : "l"(from));
+    asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];" : "=f"(a), "=f"(b), "=f"(c), "=f"(d) : "l"(from));
     return f32x4{a, b, c, d};
 }
 DEV void cacheStore(GLOBAL float *to, float value) {
@@ -124,11 +126,11 @@ DEV float inverseSquareRoot(float x) { return __nvvm_rsqrt_approx_f(x); }
 DEV float exponential2(float x) { return __nvvm_ex2_approx_f(x); }
 DEV float logarithm2(float x) { return __nvvm_lg2_approx_f(x); }
 
-/// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases stream
-/// in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
+/// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
+/// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
 struct TileStage {
-    u32 ring, barriers;      ///< this wave's part, shared-memory byte addresses
-    u32 slots, slot, phase;  ///< the slot to take next, and the mbarrier phase it is in
+    u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
+    u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
     u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
 
@@ -154,19 +156,20 @@ struct TileStage {
             constexpr u32 bytes = tileVectors * waveLanes * 16;
             const u32 done = barriers + fillSlot * 8;
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "n"(bytes) : "memory");
-            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0],[%1],%2,[%3],%4;" ::"r"(
-                             ring + fillSlot * bytes),
+            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * bytes),
                          "l"(address), "n"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
     }
     DEV_MEMBER void await() {
-        asm volatile("{\n\t.reg .pred arrived;\n"
-                     "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::"r"(
-                         barriers + slot * 8),
-                     "r"(phase)
-                     : "memory");
+        asm volatile(
+            "{\n\t.reg .pred arrived;\n"
+            "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::
+                "r"(barriers + slot * 8),
+            "r"(phase)
+            : "memory");
     }
     DEV_MEMBER void advance() {
         slot++;

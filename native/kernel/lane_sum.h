@@ -18,9 +18,8 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
         float a = 0.0f, b = 0.0f;
         for (u32 lane = 0; lane < p.lanes; lane += batchLanes) { // usually once
             float x[batchLanes], y[batchLanes];
-            collect(p, w, edge, layer, x, y, [&](u32 i) {
-                return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index;
-            });
+            collect(p, w, edge, layer, x, y,
+                    [&](u32 i) { return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index; });
 #pragma unroll
             for (u32 i = 0; i < batchLanes; i++) {
                 a += lane + i < p.lanes ? x[i] : 0.0f;
@@ -45,13 +44,11 @@ DEV u64 updateWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputUpdate : p.downUpdate;
     return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
 }
-DEV u32 reductionOf(Arguments &p, u32 layer) {
-    return layer < p.broadcastDelay ? p.earlyReduction : p.lateReduction;
-}
+DEV u32 reductionOf(Arguments &p, u32 layer) { return layer < p.broadcastDelay ? p.earlyReduction : p.lateReduction; }
 DEV u32 partialEdge(u32 module) { return module == moduleAttention ? waitAttentionPartial : waitFfnPartial; }
 
-/// All lanes' partial outputs of the delayed layer for one element, asked for early and not waited for: whoever makes an
-/// element of this layer's update asks before its own work and looks at them after it.
+/// All lanes' partial outputs of the delayed layer for one element, asked for early and not waited for: whoever makes
+/// an element of this layer's update asks before its own work and looks at them after it.
 struct DelayedWords {
     u64 words[batchLanes];
 };

@@ -3,8 +3,8 @@
 #include "stage.h"
 #include "weight_stream.h"
 
-// The matrix-vector product of a decode step. Every wave multiplies its slice of all the workgroup's rows with the input
-// it staged itself; one barrier later the threads add the waves' parts, a row each.
+// The matrix-vector product of a decode step. Every wave multiplies its slice of all the workgroup's rows with the
+// input it staged itself; one barrier later the threads add the waves' parts, a row each.
 
 namespace monokernel::kernel {
 
@@ -24,7 +24,8 @@ DEV float dotChunk(u32x4 weights, f32x4 low, f32x4 high, float sum) {
 
 /// The wave's part of one block of rows, into the block's partial sums [wave][row].
 template <u32 tileSteps>
-DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups, u32 partials) {
+DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups,
+                       u32 partials) {
     constexpr u32 tileRows = tileVectors / tileSteps;
     const u32 rowLanes = 1 << m.rowLanesLog2;
     const u32 rowsOfVector = waveLanes >> m.rowLanesLog2;
@@ -51,7 +52,8 @@ DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, Weight
         for (u32 r = 0; r < tileRows; r++) {
             const float sum = groupSum(sums[r], m.rowLanesLog2);
             if ((w.lane & (rowLanes - 1)) == 0) {
-                *shared(partials + w.wave * blockRows + (group * tileRows + r) * rowsOfVector + (w.lane >> m.rowLanesLog2)) = sum;
+                *shared(partials + w.wave * blockRows + (group * tileRows + r) * rowsOfVector +
+                        (w.lane >> m.rowLanesLog2)) = sum;
             }
         }
     }
@@ -59,7 +61,8 @@ DEV void multiplyBlock(Arguments &p, const Worker &w, MatrixArguments &m, Weight
 
 /// multiplyBlock for the matrix's steps a tile: one of the divisors of tileVectors.
 template <u32 tileSteps>
-DEV void multiplyBlockBy(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups, u32 partials) {
+DEV void multiplyBlockBy(Arguments &p, const Worker &w, MatrixArguments &m, WeightStream &stream, u32 groups,
+                         u32 partials) {
     if constexpr (tileSteps > 1 && tileVectors % tileSteps != 0) {
         multiplyBlockBy<tileSteps - 1>(p, w, m, stream, groups, partials);
     } else if constexpr (tileSteps == 1) {

@@ -16,7 +16,8 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     const u32 ticket = uniform(*box);
     barrier();
     w.group = xcc * share + ticket;
-    const bool alone = p.workgroups >= p.lanes; // each workgroup serves one lane: neighbours share it if dies are told apart
+    const bool alone =
+        p.workgroups >= p.lanes; // each workgroup serves one lane: neighbours share it if dies are told apart
     w.member = !alone ? 0 : p.xccs > 1 ? w.group % p.members : w.group / p.lanes;
     w.firstLane = !alone ? w.group : p.xccs > 1 ? w.group / p.members : w.group % p.lanes;
     w.laneStep = alone ? p.lanes : p.workgroups;
@@ -102,7 +103,8 @@ DEV void runRequest(Arguments &p, Worker &w) {
     u32 token = uniform(global<const u32>(p.tokens)[position]);
     while (progress.stop == stopRunning) {
         const bool last = position + 1 >= p.promptLength;
-        const u32 row = p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
+        const u32 row =
+            p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
         Choice choice = runStep(p, w, stream, {token, position, row}, last || row != ~0u);
         choice.cancel = cancel != 0 ? 1 : 0;

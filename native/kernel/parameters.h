@@ -18,16 +18,16 @@ enum Matrix : u32 { matrixQkv, matrixOutput, matrixGateUp, matrixDown, matrixHea
 struct PackedMatrix {
     u64 tiles;
     u64 layerBytes;
-    u32 laneRows;       ///< output rows of a lane
-    u32 memberRows;     ///< rows of a workgroup (the last ones may have fewer)
-    u32 depth;          ///< inner dimension
-    u32 waveChunks;     ///< chunks of 8 elements that a wave covers
-    u32 rowLanesLog2;   ///< hardware lanes a row
-    u32 tileSteps;      ///< steps of a tile, a divisor of tileVectors
-    u32 steps;          ///< steps of a row slice, padded to whole tiles
-    u32 groups;         ///< groups of row vectors a workgroup
-    u32 blockGroups;    ///< groups between two barriers
-    u32 waveTiles;      ///< tiles of a wave: groups * steps / tileSteps
+    u32 laneRows;     ///< output rows of a lane
+    u32 memberRows;   ///< rows of a workgroup (the last ones may have fewer)
+    u32 depth;        ///< inner dimension
+    u32 waveChunks;   ///< chunks of 8 elements that a wave covers
+    u32 rowLanesLog2; ///< hardware lanes a row
+    u32 tileSteps;    ///< steps of a tile, a divisor of tileVectors
+    u32 steps;        ///< steps of a row slice, padded to whole tiles
+    u32 groups;       ///< groups of row vectors a workgroup
+    u32 blockGroups;  ///< groups between two barriers
+    u32 waveTiles;    ///< tiles of a wave: groups * steps / tileSteps
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.
@@ -52,7 +52,15 @@ enum WaitEdge : u32 {
 };
 
 /// Why a request ended, in Result::stop.
-enum Stop : u32 { stopRunning, stopToken, stopMaxTokens, stopMinProbability, stopCancelled, stopLogitsDone, stopFailed };
+enum Stop : u32 {
+    stopRunning,
+    stopToken,
+    stopMaxTokens,
+    stopMinProbability,
+    stopCancelled,
+    stopLogitsDone,
+    stopFailed
+};
 
 struct Sampler {
     u64 seed;
@@ -66,8 +74,8 @@ struct Sampler {
 struct Result {
     u32 stop;
     u32 generated;
-    u32 cached;    ///< positions whose keys and values the slot now holds
-    u32 prefilled; ///< prompt positions run
+    u32 cached;     ///< positions whose keys and values the slot now holds
+    u32 prefilled;  ///< prompt positions run
     u32 failedEdge; ///< WaitEdge << 16 | layer, of the first wait that expired
     u32 failedGroup;
     u32 finishedTag; ///< written last: the request's tagBase
@@ -95,10 +103,11 @@ struct Parameters {
     // The grid and its memory.
     u32 workgroups, members, chunks, spinLimit;
     u32 xccs, ringSlots, stageFloats, reserved;
-    u32 partialOffset, sumsOffset, scratchOffset, ringOffset; ///< in floats from the start of shared memory; stage is at 0
-    u64 residual;      ///< f32 [workgroups, lanes served, hidden], each word private to one thread
-    u64 tickets;       ///< u32 [xccs] * 32: roles handed out, never cleared
-    u64 abort;         ///< u64: failed edge and workgroup, 0 while all is well
+    u32 partialOffset, sumsOffset, scratchOffset,
+        ringOffset; ///< in floats from the start of shared memory; stage is at 0
+    u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
+    u64 tickets;    ///< u32 [xccs] * 32: roles handed out, never cleared
+    u64 abort;      ///< u64: failed edge and workgroup, 0 while all is well
 
     // Edges: 8-byte words of a value (low) and the step's tag (high).
     u64 queryKeyValue; ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
@@ -114,7 +123,8 @@ struct Parameters {
     u64 logits;        ///< [vocabulary]
     u64 decision;      ///< [2]
 
-    // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position / 4][headDim][4].
+    // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position /
+    // 4][headDim][4].
     u64 keys, values;
     u64 slotFloats, headFloats;
 

@@ -8,7 +8,7 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 6; ///< pairs of elements a lane waits for at once
+constexpr u32 batchPairs = 6;  ///< pairs of elements a lane waits for at once
 constexpr u32 batchChunks = 8; ///< chunks of the KV cache it merges at once
 
 /// Where element `index` of a wave's slice lies (in floats).
@@ -21,9 +21,9 @@ DEV u32 stageOffset(Arguments &p, MatrixArguments &m, u32 wave, u32 index) {
 /// Calls body(first pair, elements) for the batches of a wave's slice: lane l's pair i of a batch starts at element
 /// first + 2 (l + i * waveLanes) of the slice.
 struct Slice {
-    u32 begin;    ///< first element of the slice in the vector
-    u32 count;    ///< elements with data
-    u32 padded;   ///< elements staged, zeros after count
+    u32 begin;  ///< first element of the slice in the vector
+    u32 count;  ///< elements with data
+    u32 padded; ///< elements staged, zeros after count
 };
 
 DEV Slice sliceOf(MatrixArguments &m, u32 wave) {
@@ -143,8 +143,8 @@ DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
     waveSync();
 }
 
-/// Stages the heads' outputs, merging the chunks of the KV cache that different workgroups attended to: each chunk gives
-/// its maximum score, its sum of weights and its weighted sum of values.
+/// Stages the heads' outputs, merging the chunks of the KV cache that different workgroups attended to: each chunk
+/// gives its maximum score, its sum of weights and its weighted sum of values.
 DEV void stageAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, u64 words) {
     const Slice slice = sliceOf(m, w.wave);
     const u32 chunkWords = p.headDim + 2;

@@ -17,9 +17,9 @@ DEV bool runsHead(Arguments &p, u32 position) {
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    u64 next;      ///< address of the next tile to fetch
-    u32 left;      ///< tiles left in the matrix part being fetched
-    u32 matrix;    ///< what is being fetched
+    u64 next;   ///< address of the next tile to fetch
+    u32 left;   ///< tiles left in the matrix part being fetched
+    u32 matrix; ///< what is being fetched
     u32 layer, lane, position;
 
     DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
@@ -42,7 +42,7 @@ struct WeightStream {
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
-  private:
+private:
     DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
         stage.fill(next);
         next += workgroupWaves * tileBytes;
@@ -58,8 +58,7 @@ struct WeightStream {
         MatrixArguments &m = matrixArguments(p, matrix);
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
-        next = m.tiles + layer * m.layerBytes +
-               (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
+        next = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
     }
 
     DEV_MEMBER void advance(Arguments &all, const Worker &w) {

@@ -4,16 +4,16 @@
 
 namespace monokernel::kernel {
 
-/// One workgroup at work on one step: its role, the step's tag, and whether a wait has failed. The same in all its lanes
-/// except `failed`, which is per wave until the end of the step.
+/// One workgroup at work on one step: its role, the step's tag, and whether a wait has failed. The same in all its
+/// lanes except `failed`, which is per wave until the end of the step.
 struct Worker {
-    u32 group;       ///< role in the grid, 0 .. workgroups-1
-    u32 member;      ///< among the workgroups that share a lane
+    u32 group;  ///< role in the grid, 0 .. workgroups-1
+    u32 member; ///< among the workgroups that share a lane
     u32 firstLane, laneStep;
-    u32 wave, lane;  ///< wave of the workgroup, hardware lane of the wave
+    u32 wave, lane; ///< wave of the workgroup, hardware lane of the wave
     u32 tag;
-    u32 block;       ///< counts row blocks: which of the two partial buffers is in use
-    u32 phase;       ///< counts matrix phases: which of the two norm sums is in use
+    u32 block; ///< counts row blocks: which of the two partial buffers is in use
+    u32 phase; ///< counts matrix phases: which of the two norm sums is in use
     bool failed;
 };
 
@@ -58,9 +58,10 @@ DEV bool late(WordPair pair, u32 tag) {
     return static_cast<u32>(pair.first >> 32) != tag || static_cast<u32>(pair.second >> 32) != tag;
 }
 
-/// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one for
-/// a lane without work). After a first look it spins on the last pair alone, so that waiting costs little bandwidth. No
-/// branch for a pair that is not needed or already there: measured, that costs more than the loads. Whole-wave.
+/// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one
+/// for a lane without work). After a first look it spins on the last pair alone, so that waiting costs little
+/// bandwidth. No branch for a pair that is not needed or already there: measured, that costs more than the loads.
+/// Whole-wave.
 template <u32 N, class From>
 DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
     u32 spins = 0;

@@ -11,7 +11,10 @@ namespace {
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
 
 /// A character that stands for itself in a string and is one byte long.
-bool isPlain(char c) { return c >= 0x20 && c != '"' && c != '\\' && static_cast<uint8_t>(c) < 0x80; }
+bool isPlain(char c) {
+    const auto byte = static_cast<uint8_t>(c);
+    return byte >= 0x20 && byte < 0x80 && c != '"' && c != '\\';
+}
 
 } // namespace
 

@@ -114,6 +114,7 @@ void checkExtent(const std::string &file, const std::string &tensor, const Safet
 void checkCover(const std::string &file, const SafetensorsHeader &header, uint64_t dataBytes) {
     using Item = std::pair<const std::string, SafetensorsEntry>;
     std::vector<const Item *> items;
+    items.reserve(header.tensors.size());
     for (const Item &item : header.tensors) {
         items.push_back(&item);
     }

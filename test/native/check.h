@@ -64,7 +64,8 @@ inline int checkMain(int argc, char **argv) {
 } // namespace check
 
 #define CHECK(condition) check::report((condition), __FILE__, __LINE__, #condition)
-#define CHECK_MESSAGE(condition, message) check::report((condition), __FILE__, __LINE__, std::string(#condition) + ": " + (message))
+#define CHECK_MESSAGE(condition, message)                                                                              \
+    check::report((condition), __FILE__, __LINE__, std::string(#condition) + ": " + (message))
 #define TEST(name)                                                                                                     \
     static void name();                                                                                                \
     static const check::Register name##Registered(#name, name);                                                        \

@@ -18,7 +18,7 @@ constexpr int computeUnitCount = 16, capabilityMajor = 75, capabilityMinor = 76;
 constexpr int dynamicSharedBytes = 8;                                            ///< CUfunction_attribute
 constexpr unsigned hostMapped = 2, portable = 1;                                 ///< cuMemHostAlloc
 constexpr unsigned nonBlocking = 1;                                              ///< cuStreamCreate
-constexpr int jitErrorBuffer = 5, jitErrorBytes = 6;                                ///< CUjit_option
+constexpr int jitErrorBuffer = 5, jitErrorBytes = 6;                             ///< CUjit_option
 
 constexpr std::array<const char *, 2> libraryNames{"libcuda.so.1", "libcuda.so"};
 
@@ -154,16 +154,19 @@ public:
         const Status status = Cuda::get().call("cuModuleLoadDataEx", &module_, static_cast<const void *>(image.data()),
                                                static_cast<unsigned>(options.size()), options.data(), values.data());
         if (status != success) {
-            throw ExecutionError("the CUDA driver does not take " + file.string() + ": " + Cuda::get().words(status) + " " + log.c_str());
+            throw ExecutionError("the CUDA driver does not take " + file.string() + ": " + Cuda::get().words(status) +
+                                 " " + log.c_str());
         }
         check("cuModuleGetFunction", &function_, module_, "monokernel");
     }
 
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads, uint32_t sharedBytes) override {
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override {
         enter();
         check("cuFuncSetAttribute", function_, dynamicSharedBytes, static_cast<int>(sharedBytes));
         std::array<void *, 1> arguments{const_cast<std::byte *>(parameters.data())};
-        check("cuLaunchCooperativeKernel", function_, workgroups, 1u, 1u, threads, 1u, 1u, sharedBytes, stream_, arguments.data());
+        check("cuLaunchCooperativeKernel", function_, workgroups, 1u, 1u, threads, 1u, 1u, sharedBytes, stream_,
+              arguments.data());
     }
 
     bool finished() override {
@@ -185,8 +188,8 @@ private:
     }
     void require(const char *what, Status status) {
         if (status != success) {
-            throw ExecutionError(std::string(what) + " failed on " + (device_.name.empty() ? "the GPU" : device_.name) + ": " +
-                                 Cuda::get().words(status));
+            throw ExecutionError(std::string(what) + " failed on " + (device_.name.empty() ? "the GPU" : device_.name) +
+                                 ": " + Cuda::get().words(status));
         }
     }
 
@@ -216,14 +219,15 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
         cuda.call("cuDeviceGetName", name.data(), static_cast<int>(name.size()), handle);
         cuda.call("cuDeviceTotalMem_v2", &bytes, handle);
         const uint32_t major = attribute(capabilityMajor, handle), minor = attribute(capabilityMinor, handle);
-        const std::string label = std::string("CUDA: ") + name.data() + ", compute capability " + std::to_string(major) + "." +
-                                  std::to_string(minor);
+        const std::string label = std::string("CUDA: ") + name.data() + ", compute capability " +
+                                  std::to_string(major) + "." + std::to_string(minor);
         if (major != 9 || minor != 0) {
             why += label + ": not usable, the kernel is built for 9.0\n";
             continue;
         }
         why += label + ": usable\n";
-        devices.push_back({"sm_90", name.data(), static_cast<uint32_t>(index), attribute(computeUnitCount, handle), bytes});
+        devices.push_back(
+            {"sm_90", name.data(), static_cast<uint32_t>(index), attribute(computeUnitCount, handle), bytes});
     }
     return devices;
 }

@@ -32,7 +32,8 @@ public:
 
     /// Loads the code object or PTX and finds its one entry point, "monokernel".
     virtual void loadKernel(const std::filesystem::path &file) = 0;
-    /// Starts the kernel cooperatively (all workgroups co-resident) and returns; `parameters` is the kernel's one struct.
+    /// Starts the kernel cooperatively (all workgroups co-resident) and returns; `parameters` is the kernel's one
+    /// struct.
     virtual void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
                         uint32_t sharedBytes) = 0;
     /// False while the kernel runs.

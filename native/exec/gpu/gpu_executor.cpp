@@ -32,17 +32,28 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 const char *edgeName(uint32_t edge) {
     switch (edge) {
-    case kernel::waitQueryKeyValue: return "query, key and value";
-    case kernel::waitAttention: return "attention";
-    case kernel::waitAttentionPartial: return "attention output";
-    case kernel::waitActivation: return "feed-forward activation";
-    case kernel::waitFfnPartial: return "feed-forward output";
-    case kernel::waitLaneSum: return "sum over lanes";
-    case kernel::waitHeadInput: return "head input";
-    case kernel::waitSummary: return "step summary";
-    case kernel::waitLogits: return "logits";
-    case kernel::waitPlacement: return "placement of workgroups";
-    default: return "unknown";
+    case kernel::waitQueryKeyValue:
+        return "query, key and value";
+    case kernel::waitAttention:
+        return "attention";
+    case kernel::waitAttentionPartial:
+        return "attention output";
+    case kernel::waitActivation:
+        return "feed-forward activation";
+    case kernel::waitFfnPartial:
+        return "feed-forward output";
+    case kernel::waitLaneSum:
+        return "sum over lanes";
+    case kernel::waitHeadInput:
+        return "head input";
+    case kernel::waitSummary:
+        return "step summary";
+    case kernel::waitLogits:
+        return "logits";
+    case kernel::waitPlacement:
+        return "placement of workgroups";
+    default:
+        return "unknown";
     }
 }
 
@@ -59,9 +70,10 @@ public:
           parameters_(layout_.parameters) {
         const GpuDevice &device = driver_->device();
         if (device.memoryBytes != 0 && layout_.totalBytes > device.memoryBytes) {
-            throw ModelError(ModelErrorCode::memory,
-                             "the model needs " + std::to_string(layout_.totalBytes >> 20) + " MiB of GPU memory and " + device.name +
-                                 " has " + std::to_string(device.memoryBytes >> 20) + " MiB; use fewer slots or a shorter context");
+            throw ModelError(ModelErrorCode::memory, "the model needs " + std::to_string(layout_.totalBytes >> 20) +
+                                                         " MiB of GPU memory and " + device.name + " has " +
+                                                         std::to_string(device.memoryBytes >> 20) +
+                                                         " MiB; use fewer slots or a shorter context");
         }
         driver_->loadKernel(options.kernelFolder / layout_.target.file);
         base_ = driver_->allocate(layout_.totalBytes);
@@ -76,8 +88,8 @@ public:
     }
 
     std::string description() const override {
-        return driver_->device().target + ": " + driver_->device().name + ", " + std::to_string(parameters_.workgroups) +
-               " workgroups, bf16 weights";
+        return driver_->device().target + ": " + driver_->device().name + ", " +
+               std::to_string(parameters_.workgroups) + " workgroups, bf16 weights";
     }
     uint32_t slotCount() const override { return layout_.slots; }
     uint32_t contextLength() const override { return parameters_.context; }
@@ -130,9 +142,9 @@ public:
 private:
     void checkRequest(uint32_t slot, std::span<const int32_t> tokens) const {
         if (slot >= layout_.slots || tokens.empty() || tokens.size() > parameters_.context) {
-            throw ExecutionError("a request of " + std::to_string(tokens.size()) + " tokens in slot " + std::to_string(slot) +
-                                 " does not fit: there are " + std::to_string(layout_.slots) + " slots of " +
-                                 std::to_string(parameters_.context) + " tokens");
+            throw ExecutionError("a request of " + std::to_string(tokens.size()) + " tokens in slot " +
+                                 std::to_string(slot) + " does not fit: there are " + std::to_string(layout_.slots) +
+                                 " slots of " + std::to_string(parameters_.context) + " tokens");
         }
         for (const int32_t token : tokens) {
             if (token < 0 || static_cast<uint32_t>(token) >= parameters_.vocabulary) {
@@ -180,7 +192,8 @@ private:
     }
 
     void setCancel(uint32_t value) {
-        std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t *>(pinned_.host + cancelOffset)).store(value, std::memory_order_release);
+        std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t *>(pinned_.host + cancelOffset))
+            .store(value, std::memory_order_release);
     }
 
     /// The ring's entry `index`, if this request has written it.
@@ -237,25 +250,31 @@ private:
         if (abort == 0) {
             throw ExecutionError("the GPU kernel ended without a result");
         }
-        const uint32_t edge = (abort >> 48) & 0x7fff, layer = (abort >> 32) & 0xffff, group = static_cast<uint32_t>(abort);
+        const uint32_t edge = (abort >> 48) & 0x7fff, layer = (abort >> 32) & 0xffff,
+                       group = static_cast<uint32_t>(abort);
         if (edge == kernel::waitPlacement && parameters_.xccs > 1) {
             parameters_.xccs = 1; // from now on roles without regard to dies
             throw ExecutionError("the GPU's workgroups were not spread evenly over its dies; please try again");
         }
-        throw ExecutionError("workgroup " + std::to_string(group) + " waited in vain for " + edgeName(edge) + " (layer " +
-                             std::to_string(layer) + ")");
+        throw ExecutionError("workgroup " + std::to_string(group) + " waited in vain for " + edgeName(edge) +
+                             " (layer " + std::to_string(layer) + ")");
     }
 
     static StopReason stopReason(uint32_t stop, bool limitedByContext) {
         switch (stop) {
-        case kernel::stopToken: return StopReason::stopToken;
-        case kernel::stopMinProbability: return StopReason::minProbability;
-        case kernel::stopCancelled: return StopReason::cancelled;
-        default: return limitedByContext ? StopReason::contextFull : StopReason::maxTokens;
+        case kernel::stopToken:
+            return StopReason::stopToken;
+        case kernel::stopMinProbability:
+            return StopReason::minProbability;
+        case kernel::stopCancelled:
+            return StopReason::cancelled;
+        default:
+            return limitedByContext ? StopReason::contextFull : StopReason::maxTokens;
         }
     }
 
-    std::vector<float> logitsOf(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions, uint32_t stepWidth) {
+    std::vector<float> logitsOf(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions,
+                                uint32_t stepWidth) {
         const uint32_t count = positions.empty() ? 0 : positions.back() + 1;
         if (count == 0 || count > tokens.size()) {
             throw ExecutionError("logits wanted of a position that has no token");
@@ -294,14 +313,15 @@ private:
 
 } // namespace
 
-std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model, const GpuOptions &options,
-                                          const std::function<void(double)> &progress) {
+std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress) {
     return std::make_unique<GpuExecutor>(std::move(driver), model, options, progress);
 }
 
 std::unique_ptr<Executor> makeGpuExecutor(const GpuDevice &device, const Model &model, const GpuOptions &options,
                                           const std::function<void(double)> &progress) {
-    std::unique_ptr<GpuDriver> driver = device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
+    std::unique_ptr<GpuDriver> driver =
+        device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
     return makeGpuExecutor(std::move(driver), model, options, progress);
 }
 

@@ -21,13 +21,13 @@ constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seco
 constexpr uint64_t alignment = 256;
 
 constexpr std::array addressFields{
-    &Parameters::embedding,     &Parameters::attentionNorm, &Parameters::ffnNorm,     &Parameters::finalNorm,
-    &Parameters::qkvBias,       &Parameters::qkNorm,        &Parameters::rope,        &Parameters::residual,
+    &Parameters::embedding,     &Parameters::attentionNorm, &Parameters::ffnNorm,       &Parameters::finalNorm,
+    &Parameters::qkvBias,       &Parameters::qkNorm,        &Parameters::rope,          &Parameters::residual,
     &Parameters::tickets,       &Parameters::abort,         &Parameters::queryKeyValue, &Parameters::attention,
-    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial, &Parameters::outputUpdate,
-    &Parameters::downUpdate,    &Parameters::headLanes,     &Parameters::headSum,     &Parameters::summaries,
-    &Parameters::logits,        &Parameters::decision,      &Parameters::keys,        &Parameters::values,
-    &Parameters::tokens,        &Parameters::wanted,        &Parameters::logitsOut,   &Parameters::stopTokens,
+    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial,   &Parameters::outputUpdate,
+    &Parameters::downUpdate,    &Parameters::headLanes,     &Parameters::headSum,       &Parameters::summaries,
+    &Parameters::logits,        &Parameters::decision,      &Parameters::keys,          &Parameters::values,
+    &Parameters::tokens,        &Parameters::wanted,        &Parameters::logitsOut,     &Parameters::stopTokens,
 };
 
 void require(bool condition, const std::string &message) {
@@ -74,9 +74,12 @@ kernel::Reduction kernelReduction(const ModelSpec &spec, LaneReduction reduction
         return kernel::reductionOwn; // of one lane all three are the same
     }
     switch (reduction) {
-    case LaneReduction::scaledOwn: return kernel::reductionOwn;
-    case LaneReduction::present: return kernel::reductionPresent;
-    case LaneReduction::past: break;
+    case LaneReduction::scaledOwn:
+        return kernel::reductionOwn;
+    case LaneReduction::present:
+        return kernel::reductionPresent;
+    case LaneReduction::past:
+        break;
     }
     return spec.broadcastDelay == 0 ? kernel::reductionPresent : kernel::reductionPast;
 }
@@ -94,7 +97,8 @@ void describeLanes(Parameters &p, const ModelSpec &spec) {
     p.ownScale = spec.laneCount == 1 ? 1.0f : std::sqrt(static_cast<float>(spec.laneCount));
     for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
         const auto expected = kernelReduction(spec, spec.reduction(layer));
-        require(expected == (layer < delayed ? p.earlyReduction : p.lateReduction), "an unknown order of lane reductions");
+        require(expected == (layer < delayed ? p.earlyReduction : p.lateReduction),
+                "an unknown order of lane reductions");
     }
     if (spec.laneCount == 1 || spec.headType == HeadType::vocabularyParallel) {
         p.headInput = kernel::headOwnLane;
@@ -116,7 +120,8 @@ void describeWindow(Parameters &p, const ModelSpec &spec) {
     }
     for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
         const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
-        require(windowed == (spec.window(layer) != 0), "its sliding-window layers are neither the first nor the last ones");
+        require(windowed == (spec.window(layer) != 0),
+                "its sliding-window layers are neither the first nor the last ones");
     }
 }
 
@@ -144,8 +149,8 @@ void describeMatrices(Parameters &p, const KernelTarget &target, const ModelSpec
     m[kernel::matrixHead] = chooseLayout(target, headRows, p.hidden, shared ? p.workgroups : p.members, 1);
 }
 
-/// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights, the
-/// ring of weight tiles.
+/// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
+/// the ring of weight tiles.
 void describeSharedMemory(GpuLayout &layout) {
     Parameters &p = layout.parameters;
     const KernelTarget &target = layout.target;
@@ -164,8 +169,8 @@ void describeSharedMemory(GpuLayout &layout) {
     const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.tileBytes() + 8);
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
     require(used + least * slotBytes <= target.sharedBytes,
-            "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " + target.name + " has " +
-                std::to_string(target.sharedBytes));
+            "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " +
+                target.name + " has " + std::to_string(target.sharedBytes));
     p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
     layout.sharedBytes = used + p.ringSlots * slotBytes;
 }
@@ -228,7 +233,8 @@ void placeRequest(GpuLayout &layout, Arena &arena) {
 
 void placeCache(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
-    const uint64_t positions = (static_cast<uint64_t>(p.context) + positionsOfBlock - 1) / positionsOfBlock * positionsOfBlock;
+    const uint64_t positions =
+        (static_cast<uint64_t>(p.context) + positionsOfBlock - 1) / positionsOfBlock * positionsOfBlock;
     p.headFloats = positions * p.headDim;
     p.slotFloats = p.headFloats * p.layers * p.lanes * p.laneKvHeads;
     p.keys = arena.take(p.slotFloats * layout.slots * 4);
@@ -243,7 +249,8 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     layout.target = kernelTarget(device.target);
     layout.slots = std::max(1u, options.slots);
     Parameters &p = layout.parameters;
-    const uint32_t context = options.contextLength == 0 ? spec.maxPositions : std::min(options.contextLength, spec.maxPositions);
+    const uint32_t context =
+        options.contextLength == 0 ? spec.maxPositions : std::min(options.contextLength, spec.maxPositions);
     require(spec.headDim % 8 == 0 && spec.headDim <= maxHeadDim, "its head size is not a multiple of 8 up to 256");
     require(spec.hiddenSize % 2 == 0 && spec.ffnPerLane() % 2 == 0, "its hidden or FFN size a lane is odd");
     describeModel(p, spec, context);

@@ -17,7 +17,7 @@ struct GpuLayout {
     uint32_t slots = 0;
     uint32_t sharedBytes = 0;
     uint32_t tokenCapacity = 0, stopCapacity = 0, logitsCapacity = 0;
-    uint64_t weightBytes = 0; ///< the packed matrices, from offset 0 on
+    uint64_t weightBytes = 0;              ///< the packed matrices, from offset 0 on
     uint64_t edgesBegin = 0, edgesEnd = 0; ///< what must be 0 before the first launch
     uint64_t totalBytes = 0;
 };

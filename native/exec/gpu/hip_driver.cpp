@@ -134,8 +134,8 @@ public:
 
     void upload(uint64_t address, std::span<const std::byte> from) override {
         enter();
-        check("hipMemcpyHtoD", reinterpret_cast<void *>(address), const_cast<void *>(static_cast<const void *>(from.data())),
-              from.size());
+        check("hipMemcpyHtoD", reinterpret_cast<void *>(address),
+              const_cast<void *>(static_cast<const void *>(from.data())), from.size());
     }
 
     void download(std::span<std::byte> to, uint64_t address) override {
@@ -159,7 +159,8 @@ public:
         check("hipModuleGetFunction", &function_, module_, "monokernel");
     }
 
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads, uint32_t sharedBytes) override {
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override {
         enter();
         std::array<void *, 1> arguments{const_cast<std::byte *>(parameters.data())};
         check("hipModuleLaunchCooperativeKernel", function_, workgroups, 1u, 1u, threads, 1u, 1u, sharedBytes, stream_,
@@ -184,8 +185,8 @@ private:
     }
     void require(const char *what, Status status) {
         if (status != success) {
-            throw ExecutionError(std::string(what) + " failed on " + (device_.name.empty() ? "the GPU" : device_.name) + ": " +
-                                 Hip::get().words(status));
+            throw ExecutionError(std::string(what) + " failed on " + (device_.name.empty() ? "the GPU" : device_.name) +
+                                 ": " + Hip::get().words(status));
         }
     }
 
@@ -213,7 +214,8 @@ std::vector<GpuDevice> findHipDevices(std::string &why) {
         hip.call("hipDeviceTotalMem", &bytes, index);
         hip.call("hipDeviceGetAttribute", &units, computeUnitCount, index);
         const std::string kind = architecture(index);
-        const std::string label = std::string("HIP: ") + name.data() + ", " + (kind.empty() ? "unknown architecture" : kind);
+        const std::string label =
+            std::string("HIP: ") + name.data() + ", " + (kind.empty() ? "unknown architecture" : kind);
         if (!kind.starts_with("gfx942")) {
             why += label + ": not usable, the kernel is built for gfx942\n";
             continue;

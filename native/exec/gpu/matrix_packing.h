@@ -10,8 +10,8 @@
 
 namespace monokernel {
 
-/// How a weight matrix is cut for `members` workgroups a lane: the layout in kernel/parameters.h with the least padding.
-/// `rowMultiple` rows stay in one workgroup. Addresses are left 0.
+/// How a weight matrix is cut for `members` workgroups a lane: the layout in kernel/parameters.h with the least
+/// padding. `rowMultiple` rows stay in one workgroup. Addresses are left 0.
 kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
                                   uint32_t rowMultiple);
 

@@ -15,7 +15,8 @@ using kernel::PackedMatrix;
 using kernel::Parameters;
 
 float halfToFloat(uint16_t half) {
-    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16, exponent = (half >> 10) & 31, fraction = half & 1023;
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16, exponent = (half >> 10) & 31,
+                   fraction = half & 1023;
     if (exponent == 31) {
         return std::bit_cast<float>(sign | 0x7f800000u | fraction << 13);
     }
@@ -54,8 +55,9 @@ public:
         for (uint32_t i = 0; i < depth_ && tensor_.type != DataType::bf16; i++) {
             const uint32_t bits = std::bit_cast<uint32_t>(elementAsFloat(tensor_, row * depth_ + i));
             if ((bits & 0xffffu) != 0) {
-                throw ExecutionError("the GPU engine computes with bf16 weights, and this model's f16 or f32 weights do not fit "
-                                     "into bf16 exactly; use the CPU engine or convert the model to bf16");
+                throw ExecutionError(
+                    "the GPU engine computes with bf16 weights, and this model's f16 or f32 weights do not fit "
+                    "into bf16 exactly; use the CPU engine or convert the model to bf16");
             }
             row_[i] = static_cast<uint16_t>(bits >> 16);
         }
@@ -102,8 +104,9 @@ private:
         const uint64_t bytes = memberBytes(layout_.target, m);
         for (uint32_t lane = 0; lane < lanes; lane++) {
             for (uint32_t member = 0; member < members; member++) {
-                packMember(layout_.target, m, member, [&](uint32_t r) { return row(lane, r); },
-                           std::span(packed).subspan(member * bytes, bytes));
+                packMember(
+                    layout_.target, m, member, [&](uint32_t r) { return row(lane, r); },
+                    std::span(packed).subspan(member * bytes, bytes));
             }
             driver_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
             uploaded_ += packed.size();
@@ -220,7 +223,8 @@ private:
 
 } // namespace
 
-void uploadWeights(GpuDriver &driver, const GpuLayout &layout, const Model &model, const std::function<void(double)> &progress) {
+void uploadWeights(GpuDriver &driver, const GpuLayout &layout, const Model &model,
+                   const std::function<void(double)> &progress) {
     Upload(driver, layout, model, progress).run();
 }
 

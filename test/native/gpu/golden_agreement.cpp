@@ -17,8 +17,8 @@ double worstDifference(const std::vector<float> &logits, const Folder &expected)
     return at == logits.size() && worst == worst ? worst : std::numeric_limits<double>::infinity();
 }
 
-size_t firstWrongToken(const std::vector<int32_t> &tokens, const std::vector<int32_t> &expected, const std::vector<double> &margin,
-                       double tolerance) {
+size_t firstWrongToken(const std::vector<int32_t> &tokens, const std::vector<int32_t> &expected,
+                       const std::vector<double> &margin, double tolerance) {
     for (size_t i = 0; i < expected.size() && margin[i] > 2 * tolerance; i++) {
         if (i >= tokens.size() || tokens[i] != expected[i]) {
             return i;

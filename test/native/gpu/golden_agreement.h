@@ -13,7 +13,7 @@ constexpr double gpuChunkTolerance = 3e-2;
 double worstDifference(const std::vector<float> &logits, const Folder &expected);
 
 /// Index of the first token that differs where the reference's margin forbids it; the count if there is none.
-size_t firstWrongToken(const std::vector<int32_t> &tokens, const std::vector<int32_t> &expected, const std::vector<double> &margin,
-                       double tolerance);
+size_t firstWrongToken(const std::vector<int32_t> &tokens, const std::vector<int32_t> &expected,
+                       const std::vector<double> &margin, double tolerance);
 
 } // namespace golden

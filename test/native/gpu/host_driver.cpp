@@ -10,9 +10,7 @@ namespace {
 
 class HostDriver final : public GpuDriver {
 public:
-    HostDriver(uint32_t computeUnits, uint64_t seed) : seed_(seed) {
-        device_ = {"host", "fibers", 0, computeUnits, 0};
-    }
+    HostDriver(uint32_t computeUnits, uint64_t seed) : seed_(seed) { device_ = {"host", "fibers", 0, computeUnits, 0}; }
 
     const GpuDevice &device() const override { return device_; }
 
@@ -39,10 +37,12 @@ public:
     void clear(uint64_t address, uint64_t bytes) override { std::memset(reinterpret_cast<void *>(address), 0, bytes); }
     void loadKernel(const std::filesystem::path &) override {}
 
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads, uint32_t sharedBytes) override {
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override {
         kernel::Parameters p;
         std::memcpy(&p, parameters.data(), sizeof p);
-        grid_ = std::make_unique<kernel::host::Grid>(workgroups, threads, sharedBytes, [p] { kernel::monokernel(p); }, seed_++);
+        grid_ = std::make_unique<kernel::host::Grid>(
+            workgroups, threads, sharedBytes, [p] { kernel::monokernel(p); }, seed_++);
     }
     bool finished() override { return grid_->step(); }
 

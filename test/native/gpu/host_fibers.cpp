@@ -96,9 +96,10 @@ struct Grid::Stacks {
     void *memory = nullptr;
 };
 
-Grid::Grid(unsigned workgroups, unsigned threads, unsigned sharedBytes, std::function<void()> kernel, std::uint64_t seed)
-    : stacks_(std::make_unique<Stacks>(size_t{workgroups} * threads)), kernel_(std::move(kernel)), random_(seed * 2 + 1),
-      left_(size_t{workgroups} * threads) {
+Grid::Grid(unsigned workgroups, unsigned threads, unsigned sharedBytes, std::function<void()> kernel,
+           std::uint64_t seed)
+    : stacks_(std::make_unique<Stacks>(size_t{workgroups} * threads)), kernel_(std::move(kernel)),
+      random_(seed * 2 + 1), left_(size_t{workgroups} * threads) {
     char *top = static_cast<char *>(stacks_->memory);
     for (unsigned g = 0; g < workgroups; g++) {
         auto group = std::make_unique<Workgroup>();

@@ -10,7 +10,8 @@ namespace {
 
 std::unique_ptr<Executor> loadOnFibers(const std::string &name, uint32_t computeUnits, uint64_t seed) {
     const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
-    return makeGpuExecutor(makeHostDriver(computeUnits, seed), model, {.kernelFolder = {}, .slots = 2, .contextLength = 0}, {});
+    return makeGpuExecutor(makeHostDriver(computeUnits, seed), model,
+                           {.kernelFolder = {}, .slots = 2, .contextLength = 0}, {});
 }
 
 /// Fibers are slow: few tokens, and each checkpoint on one size of grid (fewer workgroups than lanes, as many, more).

@@ -13,10 +13,11 @@ using namespace monokernel;
 namespace {
 
 /// Multiplies as the kernel does: each wave its slice, tile by tile, from the packed bytes.
-std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMatrix &m, const std::vector<std::byte> &packed,
-                                   const std::vector<double> &x, uint32_t rows) {
+std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMatrix &m,
+                                   const std::vector<std::byte> &packed, const std::vector<double> &x, uint32_t rows) {
     std::vector<double> y(rows, 0.0);
-    const uint32_t rowLanes = 1u << m.rowLanesLog2, vectorRows = t.waveLanes >> m.rowLanesLog2, tileRows = t.tileVectors / m.tileSteps;
+    const uint32_t rowLanes = 1u << m.rowLanesLog2, vectorRows = t.waveLanes >> m.rowLanesLog2,
+                   tileRows = t.tileVectors / m.tileSteps;
     for (uint32_t wave = 0; wave < t.waves(); wave++) {
         uint32_t tile = 0;
         for (uint32_t group = 0; group < m.groups; group++) {
@@ -27,7 +28,8 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
                     const uint32_t inWave = (step + vector / tileRows) * rowLanes + lane % rowLanes;
                     const uint32_t k = (wave * m.waveChunks + inWave) * 8 + element;
                     uint16_t bits;
-                    std::memcpy(&bits, packed.data() + (uint64_t{tile} * t.waves() + wave) * t.tileBytes() + unit * 2, 2);
+                    std::memcpy(&bits, packed.data() + (uint64_t{tile} * t.waves() + wave) * t.tileBytes() + unit * 2,
+                                2);
                     const bool real = row < rows && inWave < m.waveChunks && k < m.depth;
                     CHECK(real || bits == 0);
                     if (real) {
@@ -55,7 +57,8 @@ void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth,
         return std::span<const uint16_t>(values);
     };
     for (uint32_t member = 0; member < members; member++) {
-        const uint32_t first = std::min(member * m.memberRows, laneRows), count = std::min(m.memberRows, laneRows - first);
+        const uint32_t first = std::min(member * m.memberRows, laneRows),
+                       count = std::min(m.memberRows, laneRows - first);
         std::vector<std::byte> packed(memberBytes(target, m), std::byte{0xff});
         packMember(target, m, member, row, packed);
         const std::vector<double> y = multiplyPacked(target, m, packed, x, count);
@@ -74,8 +77,12 @@ void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth,
 
 TEST(everyWeightIsPackedOnceWhereTheKernelReadsIt) {
     for (const char *name : {"gfx942", "sm_90"}) {
-        for (const auto &[rows, depth, members] :
-             {std::array{48u, 3072u, 1u}, {37u, 136u, 3u}, {5u, 16u, 2u}, {3u, 8u, 4u}, {64u, 384u, 1u}, {7u, 1160u, 1u}}) {
+        for (const auto &[rows, depth, members] : {std::array{48u, 3072u, 1u},
+                                                   {37u, 136u, 3u},
+                                                   {5u, 16u, 2u},
+                                                   {3u, 8u, 4u},
+                                                   {64u, 384u, 1u},
+                                                   {7u, 1160u, 1u}}) {
             checkPacking(kernelTarget(name), rows, depth, members);
         }
     }
@@ -94,12 +101,14 @@ TEST(buffersDoNotOverlap) {
         const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
         const GpuLayout layout = layOut(makePlan(model.spec()), {"sm_90", "test", 0, 132, 0}, {{}, 2, 0});
         const kernel::Parameters &p = layout.parameters;
-        const std::vector<uint64_t> order{p.embedding,     p.attentionNorm, p.ffnNorm,     p.finalNorm,  p.qkvBias,    p.qkNorm,
-                                          p.rope,          p.tickets,       p.abort,       p.queryKeyValue, p.attention, p.outputPartial,
-                                          p.activation,    p.downPartial,   p.outputUpdate, p.downUpdate, p.headLanes, p.headSum,
-                                          p.summaries,     p.logits,        p.decision,    p.residual,   p.tokens,     p.wanted,
-                                          p.stopTokens,    p.logitsOut,     p.keys,        p.values};
-        CHECK(std::is_sorted(order.begin(), order.end()) && std::adjacent_find(order.begin(), order.end()) == order.end());
+        const std::vector<uint64_t> order{p.embedding,  p.attentionNorm, p.ffnNorm,    p.finalNorm,   p.qkvBias,
+                                          p.qkNorm,     p.rope,          p.tickets,    p.abort,       p.queryKeyValue,
+                                          p.attention,  p.outputPartial, p.activation, p.downPartial, p.outputUpdate,
+                                          p.downUpdate, p.headLanes,     p.headSum,    p.summaries,   p.logits,
+                                          p.decision,   p.residual,      p.tokens,     p.wanted,      p.stopTokens,
+                                          p.logitsOut,  p.keys,          p.values};
+        CHECK(std::is_sorted(order.begin(), order.end()) &&
+              std::adjacent_find(order.begin(), order.end()) == order.end());
         CHECK(layout.totalBytes >= p.values + p.slotFloats * 2 * 4 && layout.sharedBytes <= layout.target.sharedBytes);
         kernel::Parameters moved = p;
         rebase(moved, 1ull << 40);
@@ -110,8 +119,11 @@ TEST(buffersDoNotOverlap) {
 TEST(gridsServeEveryLane) {
     const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
     const Plan plan = makePlan(model.spec());
-    for (const auto &[units, workgroups, members, dies] :
-         {std::array{1u, 1u, 1u, 1u}, {7u, 7u, 1u, 1u}, {8u, 8u, 1u, 8u}, {304u, 304u, 38u, 8u}, {303u, 296u, 37u, 1u}}) {
+    for (const auto &[units, workgroups, members, dies] : {std::array{1u, 1u, 1u, 1u},
+                                                           {7u, 7u, 1u, 1u},
+                                                           {8u, 8u, 1u, 8u},
+                                                           {304u, 304u, 38u, 8u},
+                                                           {303u, 296u, 37u, 1u}}) {
         const kernel::Parameters p = layOut(plan, {"gfx942", "test", 0, units, 0}, {{}, 1, 0}).parameters;
         CHECK(p.workgroups == workgroups && p.members == members && p.xccs == dies);
     }
