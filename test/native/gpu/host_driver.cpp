@@ -15,11 +15,12 @@ public:
     const GpuDevice &device() const override { return device_; }
 
     uint64_t allocate(uint64_t bytes) override {
-        void *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+        memory_.emplace_back(static_cast<std::byte *>(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096)),
+                             &std::free);
+        std::byte *memory = memory_.back().get();
         if (memory == nullptr) {
             throw ExecutionError("no memory");
         }
-        memory_.emplace_back(static_cast<std::byte *>(memory), &std::free);
         std::memset(memory, 0xff, bytes); // every float a NaN
         return reinterpret_cast<uint64_t>(memory);
     }

@@ -115,7 +115,7 @@ Grid::Grid(unsigned workgroups, unsigned threads, unsigned sharedBytes, std::fun
             for (int i = 0; i < 6; i++) {
                 *--stack = nullptr;
             }
-            fibers_.push_back({stack, group.get(), t, 0, false});
+            fibers_.push_back({static_cast<void *>(stack), group.get(), t, 0, false});
         }
         workgroups_.push_back(std::move(group));
     }
