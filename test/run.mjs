@@ -114,7 +114,11 @@ const stages = {
   lint: npm('lint'),
   native: ctest(''),
   // The slow tests under a sanitizer look for wrong numbers, not for wrong accesses or races.
-  asan: ctest('address,undefined', '--exclude-regex', 'gfx942|cpu_invariance'),
+  asan: ctest(
+    'address,undefined',
+    '--tests-regex',
+    '^(model|plan|engine|binding|gpu_packing|cpu_(golden|request|sampling|worker))',
+  ),
   tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|request|sampling))'),
   unit: nodeTests('unit'),
   lsp: nodeTests('lsp'),
