@@ -133,6 +133,21 @@ TEST(cancelDuringALongPrefill) {
     CHECK(end - asked < std::chrono::milliseconds(500)); // a phase, on a machine that may be busy
 }
 
+TEST(slotsAreSeparate) {
+    const auto executor = golden::load(llama, {.threads = 2, .slots = 3});
+    const std::vector<int32_t> prompt = counting(80);
+    const golden::Output fresh = golden::runGreedy(*executor, prompt, 10);
+    for (const uint32_t slot : {1u, 2u}) {
+        const std::vector<int32_t> other(90, static_cast<int32_t>(slot));
+        SequenceJob job = golden::greedyJob(other, 10);
+        job.slot = slot;
+        golden::run(*executor, job);
+    }
+    SequenceJob again = golden::greedyJob(prompt, 10);
+    again.reused = 79;
+    CHECK(golden::run(*executor, again) == fresh);
+}
+
 TEST(throwingSinkLeavesTheRequest) {
     const auto executor = golden::load(llama, {.threads = 3, .slots = 1});
     const golden::Output good = golden::runGreedy(*executor, counting(20), 10);
