@@ -5,6 +5,7 @@
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/hip_driver.h"
 #include "exec/gpu/matrix_packing.h"
+#include "first_device.h"
 #include "random_model.h"
 #include "stream_parameters.h"
 
@@ -133,14 +134,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     try {
-        std::string why;
-        const std::vector<GpuDevice> devices = findGpuDevices(why);
-        std::printf("%s", why.c_str());
-        if (devices.empty()) {
-            std::fprintf(stderr, "no usable GPU\n");
-            return 1;
-        }
-        const GpuDevice &device = devices.front();
+        const GpuDevice device = bench::firstDevice();
         const std::filesystem::path kernels = argv[1];
         const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,

@@ -4,6 +4,7 @@
 
 #include "../../test/native/gpu/golden_agreement.h"
 #include "exec/gpu/gpu_executor.h"
+#include "first_device.h"
 
 #include <atomic>
 #include <chrono>
@@ -119,14 +120,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     try {
-        std::string why;
-        const std::vector<GpuDevice> devices = findGpuDevices(why);
-        std::printf("%s", why.c_str());
-        if (devices.empty()) {
-            std::fprintf(stderr, "no usable GPU\n");
-            return 1;
-        }
-        const GpuDevice &device = devices.front();
+        const GpuDevice device = bench::firstDevice();
         for (int i = 2; i < argc; i++) {
             const std::string what = argv[i];
             if (what == "golden") {

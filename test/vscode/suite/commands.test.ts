@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { activate, EXTENSION, openFile, openText, until, untilReady, withSetting } from './editing';
+import { until } from '../waiting';
+import { activate, EXTENSION, openFile, openText, untilReady, withSetting } from './editing';
 
 interface Manifest {
   contributes: {

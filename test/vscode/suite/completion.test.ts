@@ -1,16 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as vscode from 'vscode';
-import {
-  activate,
-  completeAndAccept,
-  openFile,
-  openText,
-  sleep,
-  type,
-  until,
-  untilReady,
-  withSetting,
-} from './editing';
+import { sleep, until } from '../waiting';
+import { activate, completeAndAccept, openFile, openText, type, untilReady, withSetting } from './editing';
 
 const QUIET_MS = 2_500;
 /** Figures come at most four times a second. */

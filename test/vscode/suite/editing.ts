@@ -3,6 +3,7 @@ import { strict as assert } from 'node:assert';
 import { readdirSync, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
+import { sleep, until } from '../waiting';
 import type { MonokernelApi } from '../../../extension/src/extension';
 
 export const EXTENSION = 'monokernel.monokernel';
@@ -11,25 +12,6 @@ export async function activate(): Promise<MonokernelApi> {
   const extension = vscode.extensions.getExtension<MonokernelApi>(EXTENSION);
   assert.ok(extension, 'the extension is there');
   return extension.activate();
-}
-
-/** Waits until `condition` gives something true, and gives it. */
-export async function until<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  milliseconds = 20_000,
-): Promise<NonNullable<T>> {
-  const deadline = Date.now() + milliseconds;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== null && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
-    await sleep(50);
-  }
-}
-
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Waits until the server says that its model is ready. */

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import * as vscode from 'vscode';
-import { openFile, openText, until, untilReady } from './editing';
+import { until } from '../waiting';
+import { openFile, openText, untilReady } from './editing';
 
 const EXPLAIN = 'monokernel.explainSelection';
 

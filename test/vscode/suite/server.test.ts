@@ -3,16 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
-import {
-  activate,
-  completeAndAccept,
-  openFile,
-  openText,
-  serverProcesses,
-  until,
-  untilReady,
-  withSetting,
-} from './editing';
+import { until } from '../waiting';
+import { activate, completeAndAccept, openFile, openText, serverProcesses, untilReady, withSetting } from './editing';
 
 describe('server', () => {
   before(async function () {

@@ -1,9 +1,9 @@
 /** What a person does, scene after scene, and what must be on the screen. Each scene leaves a screenshot. */
+import { until } from '../waiting';
 import { strict as assert } from 'node:assert';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import type { EditorFolders } from '../../../extension/editor/server';
-import { eventually } from './workbench';
 import type { Workbench } from './workbench';
 
 export interface Stage {
@@ -50,7 +50,7 @@ export const scenes: Record<string, Scene> = {
     const text = await bench.ghostText();
     await bench.press('Tab');
     const first = text.split('\n')[0]?.trim() ?? '';
-    await eventually('the accepted text', async () => (await bench.lines()).some((line) => line.includes(first)));
+    await until('the accepted text', async () => (await bench.lines()).some((line) => line.includes(first)));
     await bench.screenshot('accepted');
   },
 
@@ -63,7 +63,7 @@ export const scenes: Record<string, Scene> = {
     await bench.ghostText();
     await bench.screenshot('brackets');
     await bench.press('Tab');
-    const line = await eventually('the call', async () =>
+    const line = await until('the call', async () =>
       (await bench.lines()).find((text) => /console\.log\(.+\)/.test(text)),
     );
     assert.equal(line.split('(').length, line.split(')').length, line);
@@ -111,7 +111,7 @@ export const scenes: Record<string, Scene> = {
     await entry.click();
     await stop;
     await bench.screenshot('explaining');
-    const text = await eventually('an explanation', async () => {
+    const text = await until('an explanation', async () => {
       const shown = await bench.previewText();
       const explanation = shown.split('product.id === id);')[1]?.replace('}', '').trim() ?? '';
       return explanation.length > 10 && !explanation.startsWith('Reading') ? shown : undefined;

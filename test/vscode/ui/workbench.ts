@@ -148,21 +148,6 @@ export class Workbench {
   }
 }
 
-/** Waits until `condition` gives something true, and gives it. */
-export async function eventually<T>(
-  what: string,
-  condition: () => Promise<T>,
-  milliseconds = 20_000,
-): Promise<NonNullable<T>> {
-  const deadline = Date.now() + milliseconds;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== null && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 /** The editor draws spaces as U+00A0, and invisible marks besides. */
 function plain(text: string): string {
   return text.replace(/\u00a0/g, ' ').replace(/\u200b/g, '');
