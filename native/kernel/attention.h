@@ -18,14 +18,13 @@ constexpr u32 valueGroup = 2; ///< elements of a head whose values are loaded at
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
 DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
 
-/// Waits for one head's raw q, k or v, adds bias, applies q/k norm and RoPE, and leaves it in shared memory.
-/// Whole-wave.
-DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u32 row, u32 position, u32 vector, bool isKey,
-                   bool rotate, float scale) {
+/// Waits for one head's raw q, k or v among `heads` (tagged words of [rows of q, k and v]), adds bias, applies q/k norm
+/// and RoPE, and leaves it in shared memory. Whole-wave.
+DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u64 heads, u32 row, u32 position, u32 vector,
+                   bool isKey, bool rotate, float scale) {
     Arguments &p = *refresh(&all);
     const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads;
-    GLOBAL const u64 *words =
-        global<const u64>(p.queryKeyValue) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
+    GLOBAL const u64 *words = global<const u64>(heads) + row * p.headDim;
     SHARED float *out = shared(vector);
     float squares = 0.0f;
     for (u32 base = 0; base < p.headDim; base += 2 * waveLanes) {
@@ -194,9 +193,10 @@ DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value,
     }
 }
 
-/// Adds up the waves' softmaxes and publishes the chunk's: maximum, sum of weights, weighted values.
+/// Adds up the waves' softmaxes and publishes the chunk's in `out` (tagged words of [heads, chunks, headDim + 2]):
+/// maximum, sum of weights, weighted values.
 template <u32 queries, u32 elements>
-DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32 head, u32 count, u32 chunk,
+DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 head, u32 count, u32 chunk,
                       Softmax<queries, elements> &state) {
     Arguments &p = *refresh(&all);
     const u32 width = p.headDim + 2;
@@ -227,10 +227,10 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u32 layer, u32
             const u32 at = merge + (v * maxQueries + q) * width;
             sum += exponential2(*shared(at) - top) * *shared(at + word);
         }
-        const u32 base = ((layer * p.lanes * p.laneHeads + head + q) * p.chunks + chunk) * width;
-        publish(p.attention, base + word, sum, w.tag);
+        const u32 base = ((head + q) * p.chunks + chunk) * width;
+        publish(out, base + word, sum, w.tag);
         if (word == 1) {
-            publish(p.attention, base, top, w.tag);
+            publish(out, base, top, w.tag);
         }
     }
     barrier();
@@ -287,10 +287,18 @@ DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 p
     }
 }
 
+/// One workgroup's share of a token's attention: a KV head and a chunk of its cache.
+struct AttentionUnit {
+    u32 layer, lane, kvHead, chunk, position;
+    u64 queryKeyValue; ///< tagged words of [rows of q, k and v] of this lane and token
+    u64 out;           ///< as publishChunk's
+};
+
 template <u32 queries, u32 elements>
-DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32 query, u32 count, u32 chunk, u32 group,
-                       const CacheHead &cache, u32 begin, u32 end) {
+DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, u32 query, u32 count,
+                       const CacheHead &cache, u32 begin) {
     Arguments &p = *refresh(&all);
+    const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
     Softmax<queries, elements> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
@@ -301,44 +309,62 @@ DEV void attendQueries(Arguments &all, const Worker &w, u32 layer, u32 head, u32
             state.values[j][q] = 0.0f;
         }
     }
-    const u32 firstBlock = begin / waveLanes, blocks = (end + waveLanes - 1) / waveLanes;
-    for (u32 block = firstBlock + chunk + p.chunks * w.wave; block < blocks; block += p.chunks * workgroupWaves) {
-        attendBlock(p, w, cache.keys, cache.values, query, block, begin, end, state);
+    const u32 firstBlock = begin / waveLanes, blocks = (u.position + waveLanes - 1) / waveLanes;
+    for (u32 block = firstBlock + u.chunk + p.chunks * w.wave; block < blocks; block += p.chunks * workgroupWaves) {
+        attendBlock(p, w, cache.keys, cache.values, query, block, begin, u.position, state);
     }
-    if (chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
+    if (u.chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
         attendNew(p, w, query, scratchVector(p, group), scratchVector(p, group + 1), state);
     }
-    publishChunk(p, w, scratchVector(p, group + 2), layer, head + query, count, chunk, state);
+    publishChunk(p, w, scratchVector(p, group + 2), u.out, u.kvHead * group + query, count, u.chunk, state);
 }
 
-/// The lane's attention phase: this workgroup's share of (KV head, chunk).
+/// The last chunk's unit owns the new position: it attends to it.
+DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == p.chunks - 1; }
+
+/// Brings the unit's queries, and its owner the new key and value, into shared memory. Ends with a barrier.
+DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u, bool owner) {
+    const u32 group = p.laneHeads / p.laneKvHeads;
+    for (u32 v = w.wave; v < group + (owner ? 2 : 0); v += workgroupWaves) {
+        const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
+        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), v == group, v <= group,
+                  v < group ? p.queryScale : 1.0f);
+    }
+    barrier();
+}
+
+/// The attention of a staged unit.
+DEV void attendUnit(Arguments &p, const Worker &w, const AttentionUnit &u, const CacheHead &cache) {
+    const u32 group = p.laneHeads / p.laneKvHeads, begin = firstSeen(p, u.layer, u.position);
+    const u32 pass = p.headDim > 128 ? 1 : maxQueries; // wide heads: more elements a lane, so fewer queries
+    for (u32 query = 0; query < group; query += pass) {
+        const u32 count = minimum(pass, group - query);
+        if (pass == 1) {
+            attendQueries<1, maxHeadDim / waveLanes>(p, w, u, query, count, cache, begin);
+        } else {
+            attendQueries<maxQueries, 128 / waveLanes>(p, w, u, query, count, cache, begin);
+        }
+    }
+}
+
+/// A decode step's attention phase: this workgroup's units. The owners write the cache.
 DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
-    const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
-    const u32 begin = firstSeen(p, layer, position);
+    const u32 rows = p.laneHeads + 2 * p.laneKvHeads, head = layer * p.lanes + lane;
     for (u32 unit = w.member; unit < p.laneKvHeads * p.chunks; unit += p.members) {
-        const u32 kvHead = unit / p.chunks, chunk = unit % p.chunks;
-        const bool owner = chunk == p.chunks - 1;
-        for (u32 v = w.wave; v < group + (owner ? 2 : 0); v += workgroupWaves) {
-            const u32 row = v < group ? kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + kvHead;
-            stageHead(p, w, layer, lane, row, position, scratchVector(p, v), v == group, v <= group,
-                      v < group ? p.queryScale : 1.0f);
-        }
-        barrier();
-        const CacheHead cache = cacheHead(p, layer, lane, kvHead);
-        const u32 head = lane * p.laneHeads + kvHead * group;
-        const u32 pass = p.headDim > 128 ? 1 : maxQueries; // wide heads: more elements a lane, so fewer queries
-        for (u32 query = 0; query < group; query += pass) {
-            const u32 count = minimum(pass, group - query);
-            if (pass == 1) {
-                attendQueries<1, maxHeadDim / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin,
-                                                         position);
-            } else {
-                attendQueries<maxQueries, 128 / waveLanes>(p, w, layer, head, query, count, chunk, group, cache, begin,
-                                                           position);
-            }
-        }
+        const AttentionUnit u{layer,
+                              lane,
+                              unit / p.chunks,
+                              unit % p.chunks,
+                              position,
+                              p.queryKeyValue + static_cast<u64>(head) * rows * p.headDim * 8,
+                              p.attention + static_cast<u64>(head) * p.laneHeads * p.chunks * (p.headDim + 2) * 8};
+        const bool owner = ownsPosition(p, u);
+        stageUnit(p, w, u, owner);
+        const CacheHead cache = cacheHead(p, layer, lane, u.kvHead);
+        attendUnit(p, w, u, cache);
         if (owner) {
-            writeCache(p, cache, position, scratchVector(p, group), scratchVector(p, group + 1));
+            const u32 key = p.laneHeads / p.laneKvHeads;
+            writeCache(p, cache, position, scratchVector(p, key), scratchVector(p, key + 1));
         }
         barrier();
     }

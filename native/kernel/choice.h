@@ -1,6 +1,6 @@
 #pragma once
 
-#include "matrix_vector.h"
+#include "matrix_product.h"
 
 // Choosing the next token. Every workgroup reduces its rows of the head to a summary; every workgroup then reads all
 // summaries and comes to the same choice, so that no further hand-off is needed.

@@ -70,14 +70,18 @@ DEV bool readsResidual(Arguments &p, u32 phase) {
 
 DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
+    const auto stage = [&](u32 local, u32, float a, float b) { stagePair(m, w.wave, local, a, b); };
     if (readsResidual(p, phase)) {
-        ResidualUpdate update{};
+        UpdateWords from{};
+        u64 embeddingRow = 0;
+        u32 made = layer;
         if (phase == phaseGateUp) {
-            update = updateAfter(p, moduleAttention, layer, lane);
+            from = updateAfter(p, moduleAttention, layer, lane);
         } else if (layer > 0) {
-            update = updateAfter(p, moduleFfn, layer - 1, lane);
+            made = layer - 1;
+            from = updateAfter(p, moduleFfn, made, lane);
         } else {
-            update.embeddingRow = p.embedding + static_cast<u64>(step.token) * p.hidden * 2;
+            embeddingRow = p.embedding + static_cast<u64>(step.token) * p.hidden * 2;
         }
         u64 gamma = normWeights(p, p.attentionNorm, layer, lane);
         if (phase == phaseGateUp) {
@@ -87,16 +91,21 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         } else if (phase == phaseAggregate) {
             gamma = 0;
         }
-        stageResidual(p, w, m, residualOf(p, w, lane), update, gamma);
+        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) {
+            collect(p, w, from.edge, made, x, y, [&](u32 i) { return global<const u64>(from.words) + index[i]; });
+        };
+        bringResidual(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
     } else if (phase == phaseOutput) {
-        stageAttention(p, w, m, layer,
-                       edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)));
+        bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
+                       stage);
     } else {
         const bool down = phase == phaseDown;
         const u64 words = down ? edgeWords(p, p.activation, layer, lane, p.laneFfn) : p.headSum;
         stageVector(p, w, m, down ? waitActivation : waitHeadInput, layer, words,
                     !down && p.headInput == headSumOfLanes ? p.finalNorm : 0);
     }
+    stageZeros(m, w);
+    waveSync();
 }
 
 /// Publishes this workgroup's share of a lane's contribution to the head's input.
@@ -106,7 +115,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
     const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
     for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
         const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
-        publish(p.headLanes, lane * p.hidden + i, scale * *shared(stageOffset(p, m, wave, index)), w.tag);
+        publish(p.headLanes, lane * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
     }
     barrier();
     w.phase++;
@@ -145,7 +154,7 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
     }
     const bool normed = readsResidual(p, phase) || (phase == phaseHead && p.headInput == headSumOfLanes);
     const float scale = normed ? normScale(p, w.phase) : 1.0f;
-    const float value = scale * rowSum(partials, width * threadIndex());
+    const float value = scale * rowSum(m, partials, width * threadIndex());
     if (phase == phaseHead) {
         const u32 token = (p.headInput == headOwnLane ? lane * m.laneRows : 0) + first + row;
         if (step.row != ~0u) {
@@ -157,14 +166,14 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
             }
         }
     } else if (phase == phaseGateUp) {
-        const float up = scale * rowSum(partials, 2 * threadIndex() + 1);
+        const float up = scale * rowSum(m, partials, 2 * threadIndex() + 1);
         publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up), w.tag);
     } else if (phase == phaseQkv) {
         publish(edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows), first + row, value, w.tag);
     } else {
         const u32 module = moduleOf(phase), reduction = reductionOf(p, layer);
         if (reduction != reductionPresent) {
-            const float update = reduction == reductionPast ? value + others : p.ownScale * value;
+            const float update = reduction == reductionPast ? addRounded(value, others) : p.ownScale * value;
             publish(updateWords(p, module, layer, lane), first + row, update, w.tag);
         }
         if (p.lanes > 1) {
@@ -196,8 +205,8 @@ DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u3
         return;
     }
     KERNEL_MARK("multiply");
-    multiply(p, w, m, stream, [&](u32 block, u32 rows, u32 partials) {
-        finishRows(p, w, m, phase, layer, lane, step, block, rows, partials, early, choice);
+    multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) {
+        finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
     });
 }
 

@@ -18,7 +18,8 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 tileVectors = 8;
+constexpr u32 tileBlocks = 8;
+constexpr u32 maxGroups = 2;
 
 using Arguments = const CONSTANT Parameters;
 using MatrixArguments = const CONSTANT PackedMatrix;
@@ -78,6 +79,9 @@ DEV void cacheStore(GLOBAL float *to, float value) {
 }
 /// There is no prefetch instruction.
 DEV void prefetch(GLOBAL const void *) {}
+/// Loads after this see what was released before the words that loads before it saw: those loads have returned, and
+/// later ones with sc1 go to the coherence point.
+DEV void acquire() { asm volatile("" ::: "memory"); }
 /// This thread's earlier device-scope stores are at the coherence point before any later one.
 DEV void release() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
 
@@ -111,26 +115,60 @@ DEV float inverseSquareRoot(float x) { return __builtin_amdgcn_rsqf(x); }
 DEV float exponential2(float x) { return __builtin_amdgcn_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_amdgcn_logf(x); }
 
-/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
+DEV float addRounded(float a, float b) {
+    asm("" : "+v"(a), "+v"(b));
+    return a + b;
+}
+
+// v_mfma_f32_16x16x16_bf16: rows are weights, columns tokens. A lane's 16-byte piece holds 8 neighbouring elements of a
+// row or of a token, four for each of two instructions: the order of the inner dimension is permuted alike in both.
+constexpr u32 blockPieces = 1;
+constexpr u32 tokenColumns = 16;
+DEV u32 pieceRow(u32 lane, u32) { return lane & 15; }
+DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
+DEV u32 columnToken(u32 lane) { return lane & 15; }
+DEV u32 sumRow(u32 lane, u32 index) { return 4 * (lane >> 4) + index; }
+DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
+
+/// sum += block of weights * tokens, over 32 elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
+    using Vector = short __attribute__((ext_vector_type(4)));
+    using Sum = float __attribute__((ext_vector_type(4)));
+    Sum total = __builtin_bit_cast(Sum, sum);
+#pragma unroll
+    for (u32 i = 0; i < 4; i += 2) {
+        const u64 a = static_cast<u64>(weights[0][i + 1]) << 32 | weights[0][i];
+        const u64 b = static_cast<u64>(tokens[i + 1]) << 32 | tokens[i];
+        total = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(__builtin_bit_cast(Vector, a), __builtin_bit_cast(Vector, b),
+                                                          total, 0, 0, 0);
+    }
+    sum = __builtin_bit_cast(f32x4, total);
+}
+
+/// One tile ahead in registers: its loads are issued when the tile before it is opened, and stay in flight across the
 /// wait for the next phase's input.
 struct TileStage {
-    u32x4 vectors[tileVectors];
+    u32x4 next[tileBlocks], opened[tileBlocks];
+    static constexpr bool holdsOpenTile = true; ///< the next tile may be fetched while one is open
 
     DEV_MEMBER void begin(Arguments &) {}
     DEV_MEMBER u32 depth(Arguments &) const { return 1; }
-    DEV_MEMBER void fill(u64 address) {
-        GLOBAL const u32x4 *from = (GLOBAL const u32x4 *)address + laneIndex();
+    DEV_MEMBER void fill(u64 address, u32 blockRows) {
+        const u32 lane = laneIndex(), row = pieceRow(lane, 0);
+        const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
 #pragma unroll
-        for (u32 i = 0; i < tileVectors; i++) {
-            vectors[i] = streamLoad(from + i * waveLanes);
+        for (u32 i = 0; i < tileBlocks; i++) {
+            next[i] = streamLoad((GLOBAL const void *)(address + i * blockRows * 64 + offset));
         }
     }
-    DEV_MEMBER void take(u32x4 (&out)[tileVectors]) {
+    DEV_MEMBER void open() {
 #pragma unroll
-        for (u32 i = 0; i < tileVectors; i++) {
-            out[i] = vectors[i];
+        for (u32 i = 0; i < tileBlocks; i++) {
+            opened[i] = next[i];
         }
     }
+    DEV_MEMBER void block(u32 index, u32, u32x4 (&pieces)[blockPieces]) const { pieces[0] = opened[index]; }
+    DEV_MEMBER void close() {}
     DEV_MEMBER void end(Arguments &) {}
 };
 

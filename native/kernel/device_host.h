@@ -16,7 +16,8 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 tileVectors = 8;
+constexpr u32 tileBlocks = 8;
+constexpr u32 maxGroups = 2;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -63,6 +64,7 @@ DEV f32x4 cacheLoad(const float *from) {
 }
 DEV void cacheStore(float *to, float value) { *to = value; }
 DEV void prefetch(const void *) {}
+DEV void acquire() {}
 DEV void release() {}
 DEV u32 takeTicket(u32 *counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_RELAXED); }
 DEV void setIfZero(u64 *to, u64 word) {
@@ -80,23 +82,59 @@ DEV float inverseSquareRoot(float x) { return 1.0f / __builtin_sqrtf(x); }
 DEV float exponential2(float x) { return __builtin_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_log2f(x); }
 
-/// One tile ahead in registers, as on gfx942.
+DEV float addRounded(float a, float b) { return a + b; }
+
+// A matrix instruction as on gfx942.
+constexpr u32 blockPieces = 1;
+constexpr u32 tokenColumns = 16;
+DEV u32 pieceRow(u32 lane, u32) { return lane & 15; }
+DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
+DEV u32 columnToken(u32 lane) { return lane & 15; }
+DEV u32 sumRow(u32 lane, u32 index) { return 4 * (lane >> 4) + index; }
+DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
+
+DEV float bf16At(u64 words, u32 index) {
+    return __builtin_bit_cast(float, static_cast<u32>(words >> (16 * index)) << 16);
+}
+/// sum += block of weights * tokens, over 32 elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
+    for (u32 half = 0; half < 2; half++) { // one instruction each: 16 elements, four in each quarter of the wave
+        const u64 own = static_cast<u64>(weights[0][2 * half + 1]) << 32 | weights[0][2 * half];
+        u64 rows[waveLanes];
+        __builtin_memcpy(rows, host::exchange(own), sizeof rows);
+        const u64 *columns = host::exchange(static_cast<u64>(tokens[2 * half + 1]) << 32 | tokens[2 * half]);
+        for (u32 i = 0; i < 4; i++) {
+            for (u32 k = 0; k < 16; k++) {
+                const u32 quarter = k >> 2 << 4;
+                sum[i] += bf16At(rows[quarter + sumRow(laneIndex(), i)], k & 3) *
+                          bf16At(columns[quarter + sumToken(laneIndex(), i)], k & 3);
+            }
+        }
+    }
+}
+
+/// One tile ahead in registers: its loads are issued when the tile before it is opened, and stay in flight across the
+/// wait for the next phase's input.
 struct TileStage {
-    u32x4 vectors[tileVectors];
+    u32x4 next[tileBlocks], opened[tileBlocks];
+    static constexpr bool holdsOpenTile = true; ///< the next tile may be fetched while one is open
 
     void begin(Arguments &) {}
     u32 depth(Arguments &) const { return 1; }
-    void fill(u64 address) {
-        const u32x4 *from = reinterpret_cast<const u32x4 *>(address) + laneIndex();
-        for (u32 i = 0; i < tileVectors; i++) {
-            vectors[i] = streamLoad(from + i * waveLanes);
+    void fill(u64 address, u32 blockRows) {
+        const u32 lane = laneIndex(), row = pieceRow(lane, 0);
+        const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
+        for (u32 i = 0; i < tileBlocks; i++) {
+            next[i] = streamLoad(reinterpret_cast<const void *>(address + i * blockRows * 64 + offset));
         }
     }
-    void take(u32x4 (&out)[tileVectors]) {
-        for (u32 i = 0; i < tileVectors; i++) {
-            out[i] = vectors[i];
+    void open() {
+        for (u32 i = 0; i < tileBlocks; i++) {
+            opened[i] = next[i];
         }
     }
+    void block(u32 index, u32, u32x4 (&pieces)[blockPieces]) const { pieces[0] = opened[index]; }
+    void close() {}
     void end(Arguments &) {}
 };
 

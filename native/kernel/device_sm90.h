@@ -15,7 +15,8 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 tileVectors = 6;
+constexpr u32 tileBlocks = 3;
+constexpr u32 maxGroups = 4;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -89,6 +90,8 @@ DEV void cacheStore(GLOBAL float *to, float value) {
 }
 /// Brings a 128-byte line into the L2.
 DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }
+/// Loads after this see what was released before the words that loads before it saw.
+DEV void acquire() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
 /// This thread's earlier device-scope stores are visible before any later one.
 DEV void release() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
 
@@ -126,6 +129,35 @@ DEV float inverseSquareRoot(float x) { return __nvvm_rsqrt_approx_f(x); }
 DEV float exponential2(float x) { return __nvvm_ex2_approx_f(x); }
 DEV float logarithm2(float x) { return __nvvm_lg2_approx_f(x); }
 
+DEV float addRounded(float a, float b) {
+    float sum;
+    asm("add.rn.f32 %0,%1,%2;" : "=f"(sum) : "f"(a), "f"(b));
+    return sum;
+}
+
+// mma.m16n8k16: rows are weights, columns tokens. A lane's 16-byte pieces hold 8 neighbouring elements of two rows and
+// of one token; the instruction's order of the inner dimension is permuted alike in both.
+constexpr u32 blockPieces = 2;
+constexpr u32 tokenColumns = 8;
+DEV u32 pieceRow(u32 lane, u32 piece) { return (lane >> 2) + 8 * piece; }
+DEV u32 pieceChunk(u32 lane) { return lane & 3; }
+DEV u32 columnToken(u32 lane) { return lane >> 2; }
+DEV u32 sumRow(u32 lane, u32 index) { return (lane >> 2) + 8 * (index >> 1); }
+DEV u32 sumToken(u32 lane, u32 index) { return 2 * (lane & 3) + (index & 1); }
+
+/// sum += block of weights * tokens, over 32 elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
+    float a = sum[0], b = sum[1], c = sum[2], d = sum[3];
+#pragma unroll
+    for (u32 i = 0; i < 4; i += 2) {
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+            : "+f"(a), "+f"(b), "+f"(c), "+f"(d)
+            : "r"(weights[0][i]), "r"(weights[1][i]), "r"(weights[0][i + 1]), "r"(weights[1][i + 1]), "r"(tokens[i]),
+              "r"(tokens[i + 1]));
+    }
+    sum = f32x4{a, b, c, d};
+}
+
 /// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
 /// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
 struct TileStage {
@@ -133,14 +165,16 @@ struct TileStage {
     u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
     u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
+    static constexpr u32 slotBytes = tileBlocks * 1024;
+    static constexpr bool holdsOpenTile = false; ///< an open tile's slot is free only when it is closed
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
     DEV_MEMBER void begin(Arguments &p) {
         slots = p.ringSlots;
         const u32 base = sharedAddress(shared(p.ringOffset));
-        constexpr u32 waves = workgroupThreads / waveLanes, bytes = tileVectors * waveLanes * 16;
-        ring = base + waveIndex() * slots * bytes;
-        barriers = base + waves * slots * bytes + waveIndex() * slots * 8;
+        constexpr u32 waves = workgroupThreads / waveLanes;
+        ring = base + waveIndex() * slots * slotBytes;
+        barriers = base + waves * slots * slotBytes + waveIndex() * slots * 8;
         slot = phase = fillSlot = 0;
         asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
         if (laneIndex() == 0) {
@@ -151,19 +185,19 @@ struct TileStage {
         }
         waveSync();
     }
-    DEV_MEMBER void fill(u64 address) {
+    DEV_MEMBER void fill(u64 address, u32 blockRows) {
         if (laneIndex() == 0) {
-            constexpr u32 bytes = tileVectors * waveLanes * 16;
-            const u32 done = barriers + fillSlot * 8;
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "n"(bytes) : "memory");
+            const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;
+            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
             asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * bytes),
-                         "l"(address), "n"(bytes), "r"(done), "l"(policy)
+                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * slotBytes),
+                         "l"(address), "r"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
     }
-    DEV_MEMBER void await() {
+    /// Waits for the oldest tile.
+    DEV_MEMBER void open() {
         asm volatile(
             "{\n\t.reg .pred arrived;\n"
             "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::
@@ -171,33 +205,34 @@ struct TileStage {
             "r"(phase)
             : "memory");
     }
-    DEV_MEMBER void advance() {
+    /// This lane's pieces of a block of the open tile.
+    DEV_MEMBER void block(u32 index, u32 blockRows, u32x4 (&pieces)[blockPieces]) const {
+        const u32 at = ring + slot * slotBytes + index * blockRows * 64 + pieceChunk(laneIndex()) * 16;
+#pragma unroll
+        for (u32 i = 0; i < blockPieces; i++) {
+            const u32 row = pieceRow(laneIndex(), i);
+            u32 a, b, c, d;
+            asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
+                         : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                         : "r"(at + (row < blockRows ? row : blockRows - 1) * 64)
+                         : "memory");
+            pieces[i] = u32x4{a, b, c, d};
+        }
+    }
+    /// Done with the open tile.
+    DEV_MEMBER void close() {
         slot++;
         if (slot == slots) {
             slot = 0;
             phase ^= 1;
         }
-    }
-    DEV_MEMBER void take(u32x4 (&out)[tileVectors]) {
-        await();
-        const u32 at = ring + slot * (tileVectors * waveLanes * 16) + laneIndex() * 16;
-#pragma unroll
-        for (u32 i = 0; i < tileVectors; i++) {
-            u32 a, b, c, d;
-            asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
-                         : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                         : "r"(at + i * waveLanes * 16)
-                         : "memory");
-            out[i] = u32x4{a, b, c, d};
-        }
-        advance();
         waveSync();
     }
     /// Copies in flight must land before the workgroup leaves.
     DEV_MEMBER void end(Arguments &) {
         for (u32 i = 0; i < slots; i++) {
-            await();
-            advance();
+            open();
+            close();
         }
     }
 };

@@ -91,11 +91,15 @@ DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane
     return sum;
 }
 
-/// What `module` of `layer` adds to `lane`'s residual stream. Where all lanes' partial outputs are added at once, every
-/// workgroup first sums a slice of them (sumLanes).
-DEV ResidualUpdate updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
+/// Where a decode step finds what `module` of `layer` adds to `lane`'s residual stream. Where all lanes' partial
+/// outputs are added at once, every workgroup first sums a slice of them (sumLanes).
+struct UpdateWords {
+    u32 edge;
+    u64 words; ///< tagged [hidden]
+};
+DEV UpdateWords updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
     const bool present = reductionOf(p, layer) == reductionPresent;
-    return {0, present ? static_cast<u32>(waitLaneSum) : partialEdge(module), layer,
+    return {present ? static_cast<u32>(waitLaneSum) : partialEdge(module),
             updateWords(p, module, layer, present ? 0 : lane)};
 }
 

@@ -1,6 +1,6 @@
 // The monokernel: a whole request - prefill, decode, head, sampling, stop check - in one launch.
 
-#include "decode_step.h"
+#include "prefill_step.h"
 
 namespace monokernel::kernel {
 
@@ -102,11 +102,17 @@ DEV void runRequest(Arguments &p, Worker &w) {
     u32 position = p.firstPosition;
     u32 token = uniform(global<const u32>(p.tokens)[position]);
     while (progress.stop == stopRunning) {
+        const u32 count = stepTokens(p, position);
         const bool last = position + 1 >= p.promptLength;
         const u32 row =
             p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
-        Choice choice = runStep(p, w, stream, {token, position, row}, last || row != ~0u);
+        Choice choice = noChoice();
+        if (count > 1) {
+            runPrefill(p, w, stream, {position, count});
+        } else {
+            choice = runStep(p, w, stream, {token, position, row}, last || row != ~0u);
+        }
         choice.cancel = cancel != 0 ? 1 : 0;
         release(); // the cache, before the summary that lets others go on to read it
         barrier();
@@ -115,7 +121,7 @@ DEV void runRequest(Arguments &p, Worker &w) {
         if (last && p.wanted == 0 && cutsCandidates(p)) {
             drawFromCandidates(p, w, position + 1, choice);
         }
-        position++;
+        position += count;
         w.tag++;
         if (anyFailed(p, w)) {
             progress.stop = stopFailed;

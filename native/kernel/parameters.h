@@ -10,24 +10,29 @@ using u64 = unsigned long long;
 /// The weight matrices of a step in the order in which a layer uses them; the head comes once, after the layers.
 enum Matrix : u32 { matrixQkv, matrixOutput, matrixGateUp, matrixDown, matrixHead, matrixCount };
 
-/// A bf16 weight matrix packed for streaming. A workgroup owns `memberRows` rows of one lane; its waves split the inner
-/// dimension, wave w holding the chunks (of 8 elements) [w * waveChunks, (w + 1) * waveChunks). A vector is one 16-byte
-/// load of every hardware lane of a wave: 2^rowLanesLog2 neighbouring lanes read one row. A tile is `tileVectors`
-/// vectors: `tileSteps` steps along the row for each of tileVectors / tileSteps row vectors.
-/// Tiles lie as [layer][lane][member][tile][wave].
+/// A bf16 weight matrix packed for the matrix cores. A workgroup owns `memberRows` rows of one lane. Wave w has the
+/// part w % depthWaves of the inner dimension and the part w / depthWaves of the rows. A block is `blockRows` rows (at
+/// most 16) by 32 elements of the inner dimension (a step), and a tile, which a wave fetches at once, is `tileBlocks`
+/// blocks (a constant of the device layer): tileBlocks / tileSteps neighbouring row blocks at each of `tileSteps`
+/// steps. A panel is the rows whose sums a wave holds at once: `groups` tiles side by side. Tiles lie as
+/// [layer][lane][member][panel][step / tileSteps][group][wave], blocks in a tile as [step][row block].
 struct PackedMatrix {
     u64 tiles;
     u64 layerBytes;
-    u32 laneRows;     ///< output rows of a lane
-    u32 memberRows;   ///< rows of a workgroup (the last ones may have fewer)
-    u32 depth;        ///< inner dimension
-    u32 waveChunks;   ///< chunks of 8 elements that a wave covers
-    u32 rowLanesLog2; ///< hardware lanes a row
-    u32 tileSteps;    ///< steps of a tile, a divisor of tileVectors
-    u32 steps;        ///< steps of a row slice, padded to whole tiles
-    u32 groups;       ///< groups of row vectors a workgroup
-    u32 blockGroups;  ///< groups between two barriers
-    u32 waveTiles;    ///< tiles of a wave: groups * steps / tileSteps
+    u32 laneRows;   ///< output rows of a lane
+    u32 memberRows; ///< rows of a workgroup (the last ones may have fewer)
+    u32 depth;      ///< inner dimension
+    u32 waveChunks; ///< chunks of 8 elements that a wave covers
+    u32 depthWaves; ///< waves that share the inner dimension
+    u32 blockRows;  ///< rows of a block
+    u32 tileSteps;  ///< steps of a tile, a divisor of tileBlocks
+    u32 steps;      ///< steps of a wave's part, padded to whole tiles
+    u32 groups;     ///< tiles of a panel at each step
+    u32 waveRows;   ///< rows of a wave's panel
+    u32 panels;     ///< of a workgroup
+    u32 waveTiles;  ///< tiles of a wave
+    u32 tileBytes;
+    u32 reserved;
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.
@@ -39,7 +44,9 @@ enum HeadInput : u32 { headOwnLane, headMeanOfNorms, headSumOfLanes };
 /// The edges that a worker can wait for; an expired wait reports one of them.
 enum WaitEdge : u32 {
     waitNothing,
+    waitNormed,
     waitQueryKeyValue,
+    waitCache,
     waitAttention,
     waitAttentionPartial,
     waitActivation,
@@ -102,7 +109,7 @@ struct Parameters {
 
     // The grid and its memory.
     u32 workgroups, members, chunks, spinLimit;
-    u32 xccs, ringSlots, stageFloats, reserved;
+    u32 xccs, ringSlots, reserved;
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
@@ -123,6 +130,17 @@ struct Parameters {
     u64 logits;        ///< [vocabulary]
     u64 decision;      ///< [2]
 
+    // Edges of a prefill step, with a place for each of its maxPrefillTokens tokens; [tokens] stands for them.
+    u64 prefillNormed;        ///< [layers, 2, lanes, tokens, hidden]: normed input, unscaled, as two bf16 parts
+    u64 prefillScale;         ///< [layers, 2, lanes, tokens]: 1 / rms
+    u64 prefillQueryKeyValue; ///< [layers, lanes, tokens, rows of q, k and v]
+    u64 prefillCached;        ///< [layers, lanes, tokens, laneKvHeads]: the cache holds this position
+    u64 prefillAttention;     ///< [layers, lanes, tokens, laneHeads, chunks, headDim + 2]
+    u64 prefillHeads;         ///< [layers, lanes, tokens, laneHeads * headDim]: the chunks merged, two bf16 parts
+    u64 prefillActivation;    ///< [layers, lanes, tokens, laneFfn]: two bf16 parts
+    u64 prefillPartial;       ///< [layers, 2, lanes, tokens, hidden]: what a lane's module gives
+    u64 prefillResidual;      ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
+
     // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position /
     // 4][headDim][4].
     u64 keys, values;
@@ -137,13 +155,17 @@ struct Parameters {
     u64 result;     ///< pinned Result
     u64 cancel;     ///< pinned u32
     u32 slot, firstPosition, promptLength, maxTokens;
-    u32 stopCount, tagBase, launch, chunkTokens;
+    u32 stopCount, tagBase, launch;
+    u32 prefillTokens; ///< prompt tokens a step, up to maxPrefillTokens
     Sampler sampler;
 };
+
+/// Tokens that a prefill step can run together: the matrix cores' columns on gfx942, two instructions' on sm_90.
+constexpr u32 maxPrefillTokens = 16;
 
 /// Words of a workgroup's summary of a step.
 enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };
 
-static_assert(sizeof(PackedMatrix) == 56 && sizeof(Parameters) % 8 == 0 && sizeof(Parameters) <= 4096);
+static_assert(sizeof(PackedMatrix) == 72 && sizeof(Parameters) % 8 == 0 && sizeof(Parameters) <= 4096);
 
 } // namespace monokernel::kernel

@@ -2,44 +2,52 @@
 
 #include "worker.h"
 
-// A matrix phase's input, staged in shared memory by the wave that will read it: wave w stages the chunks of 8 elements
-// that its slices of the rows cover. Two planes hold the halves of the chunks, so that neighbouring lanes read
-// neighbouring 16-byte words.
+// The input of a matrix product: each wave brings the part of a vector that its rows of weights need. A decode step
+// stages it in shared memory, where the same wave reads it; a prefill step publishes it for all. Either way an element
+// is two bf16 parts, and is made by the same operations in the same order: a token's numbers do not depend on how many
+// tokens were run with it.
 
 namespace monokernel::kernel {
 
 constexpr u32 batchPairs = 6;  ///< pairs of elements a lane waits for at once
 constexpr u32 batchChunks = 8; ///< chunks of the KV cache it merges at once
 
-/// Where element `index` of a wave's slice lies (in floats).
-DEV u32 stageOffset(Arguments &p, MatrixArguments &m, u32 wave, u32 index) {
-    const u32 chunks = m.steps << m.rowLanesLog2;
-    const u32 half = (index >> 2) & 1;
-    return half * p.stageFloats + (wave * chunks + (index >> 3)) * 4 + (index & 3);
-}
-
-/// Calls body(first pair, elements) for the batches of a wave's slice: lane l's pair i of a batch starts at element
-/// first + 2 (l + i * waveLanes) of the slice.
+/// The part of a vector that a wave brings. Lane l's pair i of a batch starts at element first + 2 (l + i * waveLanes).
 struct Slice {
     u32 begin;  ///< first element of the slice in the vector
     u32 count;  ///< elements with data
-    u32 padded; ///< elements staged, zeros after count
+    u32 padded; ///< elements read by the product, zeros after count
 };
 
 DEV Slice sliceOf(MatrixArguments &m, u32 wave) {
-    const u32 begin = minimum(wave * m.waveChunks * 8, m.depth), end = minimum(begin + m.waveChunks * 8, m.depth);
-    return {begin, end - begin, (m.steps << m.rowLanesLog2) * 8};
+    const u32 part = wave % m.depthWaves;
+    const u32 begin = minimum(part * m.waveChunks * 8, m.depth), end = minimum(begin + m.waveChunks * 8, m.depth);
+    return {begin, end - begin, m.steps * 32};
 }
 
-DEV void stagePair(Arguments &p, MatrixArguments &m, u32 wave, u32 index, float a, float b) {
-    SHARED float *at = shared(stageOffset(p, m, wave, index));
-    at[0] = a;
-    at[1] = b;
+/// Where a wave's staged elements index and index + 1 lie (in 4-byte words): the leading parts; the others 4 words on.
+DEV u32 stageOffset(MatrixArguments &m, u32 wave, u32 index) {
+    return (wave * m.steps * 4 + (index >> 3)) * 8 + ((index & 7) >> 1);
 }
 
-DEV void stageZeros(Arguments &p, MatrixArguments &m, const Worker &w, const Slice &slice) {
+DEV void stagePair(MatrixArguments &m, u32 wave, u32 index, float a, float b) {
+    SHARED u32 *at = (SHARED u32 *)shared(stageOffset(m, wave, index));
+    const u32 first = splitValue(a), second = splitValue(b);
+    at[0] = leadingPair(first, second);
+    at[4] = remainderPair(first, second);
+}
+
+/// Element `index` of a wave's staged slice.
+DEV float stagedValue(MatrixArguments &m, u32 wave, u32 index) {
+    SHARED const u32 *at = (SHARED const u32 *)shared(stageOffset(m, wave, index));
+    const u32 shift = (index & 1) * 16;
+    return asFloat(at[0] >> shift << 16) + asFloat(at[4] >> shift << 16);
+}
+
+DEV void stageZeros(MatrixArguments &m, const Worker &w) {
+    const Slice slice = sliceOf(m, w.wave);
     for (u32 index = slice.count + 2 * w.lane; index < slice.padded; index += 2 * waveLanes) {
-        stagePair(p, m, w.wave, index, 0.0f, 0.0f);
+        stagePair(m, w.wave, index, 0.0f, 0.0f);
     }
 }
 
@@ -51,7 +59,8 @@ DEV void storeNormSum(Arguments &p, const Worker &w, float squares) {
     }
 }
 
-/// 1 / rms of the staged vector; after the barrier.
+/// 1 / rms of the vector that the waves brought; after the barrier. All waves have a part of their own of a vector that
+/// is normed.
 DEV float normScale(Arguments &p, u32 phase) {
     float sum = 0.0f;
     for (u32 i = 0; i < workgroupWaves; i++) {
@@ -60,17 +69,13 @@ DEV float normScale(Arguments &p, u32 phase) {
     return inverseSquareRoot(sum / static_cast<float>(p.hidden) + p.normEpsilon);
 }
 
-/// What is added to a lane's residual stream before it is read: a tagged vector, or at the first layer of a step, where
-/// the stream begins, the token's embedding.
-struct ResidualUpdate {
-    u64 embeddingRow; ///< bf16, or 0
-    u32 edge, layer;
-    u64 words; ///< tagged [hidden]
-};
-
-/// Brings the lane's residual stream up to date and stages it times `gamma` (f32 [hidden], or 0 for none). Each element
-/// belongs to one thread of the workgroup, which alone reads and writes it.
-DEV void stageResidual(Arguments &p, Worker &w, MatrixArguments &m, u64 residual, const ResidualUpdate &u, u64 gamma) {
+/// Brings a residual stream up to date and gives put(index in the slice, index, a, b) its elements times `gamma` (f32
+/// [hidden], or 0 for none). The stream begins at a token's embedding (bf16, where `embeddingRow` is not 0); later
+/// update(index, x, y) gives what is added. Each element belongs to one thread of the workgroup, which alone reads and
+/// writes it.
+template <class Update, class Put>
+DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 residual, u64 embeddingRow, u64 gamma,
+                       Update update, Put put) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
     for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
@@ -84,19 +89,19 @@ DEV void stageResidual(Arguments &p, Worker &w, MatrixArguments &m, u64 residual
             g[i] = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
             h[i] = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
         }
-        if (u.embeddingRow != 0) {
+        if (embeddingRow != 0) {
 #pragma unroll
             for (u32 i = 0; i < batchPairs; i++) {
-                const u32 pair = global<const u32>(u.embeddingRow)[index[i] >> 1];
+                const u32 pair = global<const u32>(embeddingRow)[index[i] >> 1];
                 a[i] = bf16Low(pair);
                 b[i] = bf16High(pair);
             }
         } else {
-            collect(p, w, u.edge, u.layer, x, y, [&](u32 i) { return global<const u64>(u.words) + index[i]; });
+            update(index, x, y);
 #pragma unroll
             for (u32 i = 0; i < batchPairs; i++) {
-                a[i] += x[i];
-                b[i] += y[i];
+                a[i] = addRounded(a[i], x[i]);
+                b[i] = addRounded(b[i], y[i]);
             }
         }
 #pragma unroll
@@ -106,13 +111,11 @@ DEV void stageResidual(Arguments &p, Worker &w, MatrixArguments &m, u64 residual
                 global<float>(residual)[index[i]] = a[i];
                 global<float>(residual)[index[i] + 1] = b[i];
                 squares += a[i] * a[i] + b[i] * b[i];
-                stagePair(p, m, w.wave, local, a[i] * g[i], b[i] * h[i]);
+                put(local, index[i], a[i] * g[i], b[i] * h[i]);
             }
         }
     }
-    stageZeros(p, m, w, slice);
     storeNormSum(p, w, squares);
-    waveSync();
 }
 
 /// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
@@ -134,18 +137,17 @@ DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
                 squares += a[i] * a[i] + b[i] * b[i];
                 const float g = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
                 const float h = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
-                stagePair(p, m, w.wave, local, a[i] * g, b[i] * h);
+                stagePair(m, w.wave, local, a[i] * g, b[i] * h);
             }
         }
     }
-    stageZeros(p, m, w, slice);
     storeNormSum(p, w, squares);
-    waveSync();
 }
 
-/// Stages the heads' outputs, merging the chunks of the KV cache that different workgroups attended to: each chunk
-/// gives its maximum score, its sum of weights and its weighted sum of values.
-DEV void stageAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, u64 words) {
+/// Gives put(index in the slice, index, a, b) the heads' outputs, merging the chunks of the KV cache that different
+/// workgroups attended to: each chunk gives its maximum score, its sum of weights and its weighted sum of values.
+template <class Put>
+DEV void bringAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, u64 words, Put put) {
     const Slice slice = sliceOf(m, w.wave);
     const u32 chunkWords = p.headDim + 2;
     for (u32 base = 0; base < slice.count; base += 2 * waveLanes) {
@@ -172,11 +174,9 @@ DEV void stageAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, 
             }
         }
         if (local < slice.count) {
-            stagePair(p, m, w.wave, local, a / total, b / total);
+            put(local, index, a / total, b / total);
         }
     }
-    stageZeros(p, m, w, slice);
-    waveSync();
 }
 
 } // namespace monokernel::kernel

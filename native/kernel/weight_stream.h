@@ -4,22 +4,35 @@
 
 namespace monokernel::kernel {
 
+DEV bool logitsWanted(Arguments &p, u32 position) {
+    return p.wanted != 0 && uniform(global<const u32>(p.wanted)[position]) != ~0u;
+}
+
 /// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
 /// are wanted.
-DEV bool runsHead(Arguments &p, u32 position) {
+DEV bool runsHead(Arguments &p, u32 position) { return position + 1 >= p.promptLength || logitsWanted(p, position); }
+
+/// Tokens of the step at `position`: as many as a prefill step takes before the next one that needs the head.
+DEV u32 stepTokens(Arguments &p, u32 position) {
     if (position + 1 >= p.promptLength) {
-        return true;
+        return 1;
     }
-    return p.wanted != 0 && uniform(global<const u32>(p.wanted)[position]) != ~0u;
+    const u32 most = minimum(p.prefillTokens, p.promptLength - 1 - position);
+    u32 count = 1;
+    while (count < most && !(p.wanted != 0 && (logitsWanted(p, position) || logitsWanted(p, position + count)))) {
+        count++;
+    }
+    return count;
 }
 
 /// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    u64 next;   ///< address of the next tile to fetch
-    u32 left;   ///< tiles left in the matrix part being fetched
-    u32 matrix; ///< what is being fetched
+    u64 next;                 ///< address of the next tile to fetch
+    u32 tileBytes, blockRows; ///< of the matrix being fetched
+    u32 left;                 ///< tiles left in the part being fetched
+    u32 matrix;               ///< what is being fetched
     u32 layer, lane, position;
 
     DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
@@ -35,16 +48,25 @@ struct WeightStream {
         }
     }
 
-    DEV_MEMBER void take(Arguments &p, const Worker &w, u32x4 (&tile)[tileVectors]) {
-        stage.take(tile);
-        fetch(p, w);
+    /// Makes the next tile readable through `stage`.
+    DEV_MEMBER void open(Arguments &p, const Worker &w) {
+        stage.open();
+        if (TileStage::holdsOpenTile) {
+            fetch(p, w);
+        }
+    }
+    DEV_MEMBER void close(Arguments &p, const Worker &w) {
+        stage.close();
+        if (!TileStage::holdsOpenTile) {
+            fetch(p, w);
+        }
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
     DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
-        stage.fill(next);
+        stage.fill(next, blockRows);
         next += workgroupWaves * tileBytes;
         if (--left == 0) {
             advance(p, w);
@@ -58,6 +80,8 @@ private:
         MatrixArguments &m = matrixArguments(p, matrix);
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
+        tileBytes = m.tileBytes;
+        blockRows = m.blockRows;
         next = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
     }
 
@@ -77,7 +101,7 @@ private:
             } else {
                 matrix = matrixQkv;
                 layer = 0;
-                position++;
+                position += stepTokens(p, position);
             }
         }
         enter(p, w);

@@ -32,6 +32,10 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 const char *edgeName(uint32_t edge) {
     switch (edge) {
+    case kernel::waitNormed:
+        return "normed input";
+    case kernel::waitCache:
+        return "key and value cache";
     case kernel::waitQueryKeyValue:
         return "query, key and value";
     case kernel::waitAttention:
@@ -289,7 +293,7 @@ private:
         p.promptLength = count;
         p.maxTokens = 1;
         p.stopCount = 0;
-        p.chunkTokens = stepWidth;
+        p.prefillTokens = std::clamp(stepWidth, 1u, kernel::maxPrefillTokens);
         driver_->upload(p.tokens, std::as_bytes(tokens.first(count)));
         driver_->upload(p.wanted, std::as_bytes(std::span(wanted)));
         begin(p, count + 1);

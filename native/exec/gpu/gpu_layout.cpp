@@ -15,19 +15,49 @@ using kernel::Parameters;
 
 constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/attention.h
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
-constexpr uint32_t partialRows = 256;      ///< rows of a block, as in kernel/matrix_vector.h
+constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 constexpr uint64_t alignment = 256;
 
 constexpr std::array addressFields{
-    &Parameters::embedding,     &Parameters::attentionNorm, &Parameters::ffnNorm,       &Parameters::finalNorm,
-    &Parameters::qkvBias,       &Parameters::qkNorm,        &Parameters::rope,          &Parameters::residual,
-    &Parameters::tickets,       &Parameters::abort,         &Parameters::queryKeyValue, &Parameters::attention,
-    &Parameters::outputPartial, &Parameters::activation,    &Parameters::downPartial,   &Parameters::outputUpdate,
-    &Parameters::downUpdate,    &Parameters::headLanes,     &Parameters::headSum,       &Parameters::summaries,
-    &Parameters::logits,        &Parameters::decision,      &Parameters::keys,          &Parameters::values,
-    &Parameters::tokens,        &Parameters::wanted,        &Parameters::logitsOut,     &Parameters::stopTokens,
+    &Parameters::embedding,
+    &Parameters::attentionNorm,
+    &Parameters::ffnNorm,
+    &Parameters::finalNorm,
+    &Parameters::qkvBias,
+    &Parameters::qkNorm,
+    &Parameters::rope,
+    &Parameters::residual,
+    &Parameters::tickets,
+    &Parameters::abort,
+    &Parameters::queryKeyValue,
+    &Parameters::attention,
+    &Parameters::outputPartial,
+    &Parameters::activation,
+    &Parameters::downPartial,
+    &Parameters::outputUpdate,
+    &Parameters::downUpdate,
+    &Parameters::headLanes,
+    &Parameters::headSum,
+    &Parameters::summaries,
+    &Parameters::logits,
+    &Parameters::decision,
+    &Parameters::keys,
+    &Parameters::values,
+    &Parameters::prefillNormed,
+    &Parameters::prefillScale,
+    &Parameters::prefillQueryKeyValue,
+    &Parameters::prefillCached,
+    &Parameters::prefillAttention,
+    &Parameters::prefillHeads,
+    &Parameters::prefillActivation,
+    &Parameters::prefillPartial,
+    &Parameters::prefillResidual,
+    &Parameters::tokens,
+    &Parameters::wanted,
+    &Parameters::logitsOut,
+    &Parameters::stopTokens,
 };
 
 void require(bool condition, const std::string &message) {
@@ -60,6 +90,7 @@ void describeModel(Parameters &p, const ModelSpec &spec, uint32_t context) {
     p.laneFfn = spec.ffnPerLane();
     p.vocabulary = spec.vocabularySize;
     p.context = context;
+    p.prefillTokens = kernel::maxPrefillTokens;
     p.ropeHalves = spec.ropePairs == RopePairs::halves ? 1 : 0;
     p.perLaneNorm = spec.perLaneNorm ? 1 : 0;
     p.hasBias = spec.qkvBias ? 1 : 0;
@@ -140,13 +171,16 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
 void describeMatrices(Parameters &p, const KernelTarget &target, const ModelSpec &spec) {
     const uint32_t headWidth = p.laneHeads * p.headDim;
     auto &m = p.matrices;
-    m[kernel::matrixQkv] = chooseLayout(target, headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, 1);
-    m[kernel::matrixOutput] = chooseLayout(target, p.hidden, headWidth, p.members, 1);
-    m[kernel::matrixGateUp] = chooseLayout(target, 2 * p.laneFfn, p.hidden, p.members, 2);
-    m[kernel::matrixDown] = chooseLayout(target, p.hidden, p.laneFfn, p.members, 1);
+    m[kernel::matrixQkv] =
+        chooseLayout(target, headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
+    m[kernel::matrixOutput] = chooseLayout(target, p.hidden, headWidth, p.members, {});
+    m[kernel::matrixGateUp] =
+        chooseLayout(target, 2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
+    m[kernel::matrixDown] = chooseLayout(target, p.hidden, p.laneFfn, p.members, {});
     const bool shared = p.headInput != kernel::headOwnLane;
     const uint32_t headRows = spec.headType == HeadType::vocabularyParallel ? p.vocabulary / p.lanes : p.vocabulary;
-    m[kernel::matrixHead] = chooseLayout(target, headRows, p.hidden, shared ? p.workgroups : p.members, 1);
+    m[kernel::matrixHead] =
+        chooseLayout(target, headRows, p.hidden, shared ? p.workgroups : p.members, {.ownSlices = true});
 }
 
 /// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
@@ -154,19 +188,19 @@ void describeMatrices(Parameters &p, const KernelTarget &target, const ModelSpec
 void describeSharedMemory(GpuLayout &layout) {
     Parameters &p = layout.parameters;
     const KernelTarget &target = layout.target;
-    uint32_t plane = 0;
+    uint32_t stage = 0; // 4 bytes an element: two bf16 parts
     for (const PackedMatrix &m : p.matrices) {
-        plane = std::max(plane, target.waves() * (m.steps << m.rowLanesLog2) * 4);
+        stage = std::max(stage, target.waves() * m.steps * 32);
     }
-    p.stageFloats = plane;
+    const uint32_t sums = target.waves() * target.tileBlocks * 16 * kernel::maxPrefillTokens; // of a prefill group
     p.scratchOffset = 0;
     const uint32_t group = p.laneHeads / p.laneKvHeads;
     const uint32_t scratch = (group + 2) * p.headDim + target.waves() * maxQueriesOfPass * (p.headDim + 2);
-    p.partialOffset = (std::max({2 * plane, scratch, 64 * target.waves()}) + 3) / 4 * 4;
+    p.partialOffset = (std::max({stage, sums, scratch, 64 * target.waves()}) + 3) / 4 * 4;
     p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
     const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
     p.ringOffset = (end + 31) / 32 * 32;
-    const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.tileBytes() + 8);
+    const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.maxTileBytes() + 8);
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
     require(used + least * slotBytes <= target.sharedBytes,
             "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " +
@@ -216,7 +250,17 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
     p.logits = arena.take(p.vocabulary * word);
     p.decision = arena.take(2 * word);
+    const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
+    p.prefillNormed = arena.take(2 * steps * hidden * word);
+    p.prefillScale = arena.take(2 * steps * word);
+    p.prefillQueryKeyValue = arena.take(steps * p.matrices[kernel::matrixQkv].laneRows * word);
+    p.prefillCached = arena.take(steps * p.laneKvHeads * word);
+    p.prefillAttention = arena.take(steps * p.laneHeads * p.chunks * (p.headDim + 2) * word);
+    p.prefillHeads = arena.take(steps * p.laneHeads * p.headDim * word);
+    p.prefillActivation = arena.take(steps * p.laneFfn * word);
+    p.prefillPartial = arena.take(2 * steps * hidden * word);
     layout.edgesEnd = arena.end();
+    p.prefillResidual = arena.take(lanes * kernel::maxPrefillTokens * hidden * 4);
     p.residual = arena.take(lanes * p.members * hidden * 4);
 }
 

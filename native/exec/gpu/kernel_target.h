@@ -11,13 +11,14 @@ struct KernelTarget {
     std::string file;      ///< of the code object in the kernel folder
     uint32_t waveLanes;    ///< hardware lanes of a wave
     uint32_t threads;      ///< of a workgroup
-    uint32_t tileVectors;  ///< 16-byte vectors of a weight tile
+    uint32_t tileBlocks;   ///< blocks of up to 16 rows by 32 elements of a weight tile
+    uint32_t maxGroups;    ///< tiles side by side of a panel at most
     uint32_t sharedBytes;  ///< shared memory a workgroup may have
     uint32_t maxRingSlots; ///< weight tiles a wave keeps in shared memory; 0 where they are kept in registers
     uint32_t dies;         ///< dies with a ticket counter of their own
 
     uint32_t waves() const { return threads / waveLanes; }
-    uint32_t tileBytes() const { return tileVectors * waveLanes * 16; }
+    uint32_t maxTileBytes() const { return tileBlocks * 1024; }
 };
 
 /// Throws ExecutionError for a target that no kernel is built for.

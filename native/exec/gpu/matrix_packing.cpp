@@ -5,97 +5,96 @@
 
 namespace monokernel {
 
+using kernel::PackedMatrix;
+
 namespace {
 
 constexpr uint32_t chunkElements = 8; ///< bf16 values of a 16-byte load
-constexpr uint32_t blockRows = 256;   ///< rows the kernel adds up between two barriers
+constexpr uint32_t stepChunks = 4;    ///< chunks of a step
+constexpr uint32_t maxBlockRows = 16;
+constexpr uint32_t maxPanelRows = 256; ///< rows of a workgroup's panel, as in kernel/matrix_product.h
 
 uint32_t ceilDivide(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 uint32_t roundUp(uint32_t a, uint32_t b) { return ceilDivide(a, b) * b; }
 
-uint32_t log2Of(uint32_t power) {
-    uint32_t log = 0;
-    while (power >> (log + 1) != 0) {
-        log++;
+/// The cut into panels of `groups` tiles with `rowBlocks` row blocks; no rows in a block if there is none.
+PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBlocks, uint32_t groups,
+                    const CutRules &rules) {
+    const uint32_t rowWaves = target.waves() / m.depthWaves;
+    m.tileSteps = target.tileBlocks / rowBlocks;
+    m.groups = groups;
+    m.waveChunks = ceilDivide(ceilDivide(m.depth, chunkElements), m.depthWaves);
+    m.steps = roundUp(ceilDivide(m.waveChunks, stepChunks), m.tileSteps);
+    m.panels = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * maxBlockRows);
+    m.blockRows = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * m.panels);
+    if (rowBlocks % rules.rowMultiple != 0) {
+        m.blockRows = roundUp(m.blockRows, rules.rowMultiple);
     }
-    return log;
+    m.waveRows = groups * rowBlocks * m.blockRows;
+    m.tileBytes = target.tileBlocks * m.blockRows * stepChunks * chunkElements * 2;
+    m.waveTiles = m.panels * (m.steps / m.tileSteps) * groups;
+    return m;
 }
 
-struct Cut {
-    uint32_t rowLanesLog2, tileSteps, steps, groups, groupRows;
-    uint64_t vectors;
-};
-
-Cut cutFor(const KernelTarget &target, uint32_t rows, uint32_t waveChunks, uint32_t rowLanesLog2, uint32_t tileSteps) {
-    const uint32_t steps = roundUp(ceilDivide(waveChunks, 1u << rowLanesLog2), tileSteps);
-    const uint32_t groupRows = (target.tileVectors / tileSteps) * (target.waveLanes >> rowLanesLog2);
-    const uint32_t groups = std::max(1u, ceilDivide(rows, groupRows));
-    const uint64_t vectors = static_cast<uint64_t>(groups) * steps * (target.tileVectors / tileSteps);
-    return {rowLanesLog2, tileSteps, steps, groups, groupRows, vectors};
+/// What a cut costs a token: its bytes, and about a microsecond's streaming for another panel.
+uint64_t costOf(const KernelTarget &target, const PackedMatrix &m) {
+    return memberBytes(target, m) + (m.panels - 1) * uint64_t{4096};
 }
 
-/// The cut with the least padding; among equals the one with the fewest lanes a row (fewest shuffles), then the most
-/// rows a tile (each input element is read once for all of them).
-Cut bestCut(const KernelTarget &target, uint32_t rows, uint32_t waveChunks) {
-    Cut best{};
-    for (uint32_t lanes = 0; lanes <= log2Of(target.waveLanes); lanes++) {
-        for (uint32_t steps = 1; steps <= target.tileVectors; steps++) {
-            if (target.tileVectors % steps != 0) {
+} // namespace
+
+PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
+                          const CutRules &rules) {
+    PackedMatrix best{}, start{};
+    start.laneRows = laneRows;
+    start.memberRows = roundUp(ceilDivide(laneRows, members), rules.rowMultiple);
+    start.depth = depth;
+    const uint32_t fewest = rules.ownSlices ? target.waves() : 1;
+    for (start.depthWaves = target.waves(); start.depthWaves >= fewest; start.depthWaves /= 2) {
+        for (uint32_t rowBlocks = target.tileBlocks; rowBlocks > 0; rowBlocks--) {
+            if (target.tileBlocks % rowBlocks != 0) {
                 continue;
             }
-            const Cut cut = cutFor(target, rows, waveChunks, lanes, steps);
-            if (cut.groupRows <= blockRows && (best.vectors == 0 || cut.vectors < best.vectors)) {
-                best = cut;
+            for (uint32_t groups = 1; groups <= (rowBlocks == target.tileBlocks ? target.maxGroups : 1); groups++) {
+                const PackedMatrix m = cutFor(target, start, rowBlocks, groups, rules);
+                const bool fits = target.waves() / m.depthWaves * m.waveRows <= maxPanelRows;
+                if (fits && (best.panels == 0 || costOf(target, m) < costOf(target, best))) {
+                    best = m;
+                }
             }
         }
     }
     return best;
 }
 
-} // namespace
-
-kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
-                                  uint32_t rowMultiple) {
-    kernel::PackedMatrix matrix{};
-    matrix.laneRows = laneRows;
-    matrix.memberRows = roundUp(ceilDivide(laneRows, members), rowMultiple);
-    matrix.depth = depth;
-    matrix.waveChunks = ceilDivide(ceilDivide(depth, chunkElements), target.waves());
-    const Cut cut = bestCut(target, matrix.memberRows, matrix.waveChunks);
-    matrix.rowLanesLog2 = cut.rowLanesLog2;
-    matrix.tileSteps = cut.tileSteps;
-    matrix.steps = cut.steps;
-    matrix.groups = cut.groups;
-    matrix.blockGroups = std::max(1u, blockRows / cut.groupRows);
-    matrix.waveTiles = cut.groups * (cut.steps / cut.tileSteps);
-    return matrix;
+uint64_t memberBytes(const KernelTarget &target, const PackedMatrix &matrix) {
+    return static_cast<uint64_t>(matrix.waveTiles) * target.waves() * matrix.tileBytes;
 }
 
-uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix) {
-    return static_cast<uint64_t>(matrix.waveTiles) * target.waves() * target.tileBytes();
+uint32_t pieceOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t chunk) {
+    const uint32_t piece = target.waveLanes == 64 ? chunk * blockRows + row : row * stepChunks + chunk;
+    return piece * chunkElements * 2;
 }
 
-void packMember(const KernelTarget &target, const kernel::PackedMatrix &matrix, uint32_t member, const RowSource &row,
+void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t member, const RowSource &row,
                 std::span<std::byte> out) {
     std::memset(out.data(), 0, out.size());
-    const uint32_t rowLanes = 1u << matrix.rowLanesLog2, vectorRows = target.waveLanes >> matrix.rowLanesLog2;
-    const uint32_t tileSteps = matrix.tileSteps, tileRows = target.tileVectors / tileSteps;
-    const uint32_t tilesOfGroup = matrix.steps / tileSteps;
-    const uint32_t first = std::min(member * matrix.memberRows, matrix.laneRows);
-    const uint32_t count = std::min(matrix.memberRows, matrix.laneRows - first);
-    const uint32_t chunks = ceilDivide(matrix.depth, chunkElements);
+    const uint32_t rowBlocks = target.tileBlocks / m.tileSteps, blockBytes = m.tileBytes / target.tileBlocks;
+    const uint32_t rowWaves = target.waves() / m.depthWaves, chunks = ceilDivide(m.depth, chunkElements);
+    const uint32_t first = std::min(member * m.memberRows, m.laneRows);
+    const uint32_t count = std::min(m.memberRows, m.laneRows - first);
     for (uint32_t r = 0; r < count; r++) {
         const std::span<const uint16_t> values = row(first + r);
-        const uint32_t group = r / (tileRows * vectorRows), inGroup = r % (tileRows * vectorRows);
-        const uint32_t rowVector = inGroup / vectorRows, rowInVector = inGroup % vectorRows;
+        const uint32_t panel = r / (rowWaves * m.waveRows), rowWave = r / m.waveRows % rowWaves;
+        const uint32_t block = r % m.waveRows / m.blockRows, inBlock = r % m.blockRows;
         for (uint32_t chunk = 0; chunk < chunks; chunk++) {
-            const uint32_t wave = chunk / matrix.waveChunks, inWave = chunk % matrix.waveChunks;
-            const uint32_t step = inWave / rowLanes, lane = rowInVector * rowLanes + inWave % rowLanes;
-            const uint32_t tile = group * tilesOfGroup + step / tileSteps;
-            const uint32_t vector = (step % tileSteps) * tileRows + rowVector;
-            const uint64_t at = (static_cast<uint64_t>(tile) * target.waves() + wave) * target.tileBytes() +
-                                (static_cast<uint64_t>(vector) * target.waveLanes + lane) * 16;
-            const uint32_t elements = std::min(chunkElements, matrix.depth - chunk * chunkElements);
+            const uint32_t wave = rowWave * m.depthWaves + chunk / m.waveChunks, inWave = chunk % m.waveChunks;
+            const uint32_t step = inWave / stepChunks;
+            const uint32_t tile = (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
+            const uint64_t at = (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +
+                                (step % m.tileSteps * rowBlocks + block % rowBlocks) * blockBytes +
+                                pieceOffset(target, m.blockRows, inBlock, inWave % stepChunks);
+            const uint32_t elements = std::min(chunkElements, m.depth - chunk * chunkElements);
             std::memcpy(out.data() + at, values.data() + chunk * chunkElements, elements * sizeof(uint16_t));
         }
     }

@@ -10,13 +10,22 @@
 
 namespace monokernel {
 
+/// Demands on how a matrix is cut.
+struct CutRules {
+    uint32_t rowMultiple = 1; ///< so many neighbouring rows stay in one workgroup and one run of rows
+    bool ownSlices = false;   ///< every wave has a part of the inner dimension of its own: the input is normed
+};
+
 /// How a weight matrix is cut for `members` workgroups a lane: the layout in kernel/parameters.h with the least
-/// padding. `rowMultiple` rows stay in one workgroup. Addresses are left 0.
+/// padding. Addresses are left 0.
 kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
-                                  uint32_t rowMultiple);
+                                  const CutRules &rules);
 
 /// Bytes of one workgroup's part of one lane and layer.
 uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix);
+
+/// Where in its block (bytes) a lane of a wave finds the 8 elements of chunk `chunk` (0 to 3) of row `row`.
+uint32_t pieceOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t chunk);
 
 /// Gives `depth` bf16 values of a row.
 using RowSource = std::function<std::span<const uint16_t>(uint32_t row)>;

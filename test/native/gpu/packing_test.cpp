@@ -12,29 +12,33 @@ using namespace monokernel;
 
 namespace {
 
-/// Multiplies as the kernel does: each wave its slice, tile by tile, from the packed bytes.
+/// Multiplies as the kernel does: each wave its part, tile by tile, from the packed bytes.
 std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMatrix &m,
                                    const std::vector<std::byte> &packed, const std::vector<double> &x, uint32_t rows) {
     std::vector<double> y(rows, 0.0);
-    const uint32_t rowLanes = 1u << m.rowLanesLog2, vectorRows = t.waveLanes >> m.rowLanesLog2,
-                   tileRows = t.tileVectors / m.tileSteps;
+    const uint32_t rowBlocks = t.tileBlocks / m.tileSteps, blockBytes = m.blockRows * 64;
+    std::vector<bool> read(packed.size(), false);
     for (uint32_t wave = 0; wave < t.waves(); wave++) {
-        uint32_t tile = 0;
-        for (uint32_t group = 0; group < m.groups; group++) {
-            for (uint32_t step = 0; step < m.steps; step += m.tileSteps, tile++) {
-                for (uint32_t unit = 0; unit < t.tileVectors * t.waveLanes * 8; unit++) {
-                    const uint32_t vector = unit / (t.waveLanes * 8), lane = unit / 8 % t.waveLanes, element = unit % 8;
-                    const uint32_t row = (group * tileRows + vector % tileRows) * vectorRows + lane / rowLanes;
-                    const uint32_t inWave = (step + vector / tileRows) * rowLanes + lane % rowLanes;
-                    const uint32_t k = (wave * m.waveChunks + inWave) * 8 + element;
-                    uint16_t bits;
-                    std::memcpy(&bits, packed.data() + (uint64_t{tile} * t.waves() + wave) * t.tileBytes() + unit * 2,
-                                2);
-                    const bool real = row < rows && inWave < m.waveChunks && k < m.depth;
-                    CHECK(real || bits == 0);
-                    if (real) {
-                        y[row] += x[k] * bits;
-                    }
+        const uint32_t part = wave % m.depthWaves, rowWave = wave / m.depthWaves;
+        for (uint32_t tile = 0; tile < m.waveTiles; tile++) {
+            const uint32_t group = tile % m.groups, panel = tile / m.groups / (m.steps / m.tileSteps);
+            const uint32_t firstStep = tile / m.groups % (m.steps / m.tileSteps) * m.tileSteps;
+            for (uint32_t unit = 0; unit < t.tileBlocks * m.blockRows * 32; unit++) {
+                const uint32_t block = unit / (m.blockRows * 32), row = unit / 32 % m.blockRows, k = unit % 32;
+                const uint64_t at = (uint64_t{tile} * t.waves() + wave) * m.tileBytes + block * blockBytes +
+                                    pieceOffset(t, m.blockRows, row, k / 8) + k % 8 * 2;
+                CHECK(!read[at]);
+                read[at] = true;
+                uint16_t bits;
+                std::memcpy(&bits, packed.data() + at, 2);
+                const uint32_t inWave = (firstStep + block / rowBlocks) * 32 + k;
+                const uint32_t index = part * m.waveChunks * 8 + inWave;
+                const uint32_t memberRow = (panel * (t.waves() / m.depthWaves) + rowWave) * m.waveRows +
+                                           (group * rowBlocks + block % rowBlocks) * m.blockRows + row;
+                const bool real = memberRow < rows && inWave < m.waveChunks * 8 && index < m.depth;
+                CHECK(real || bits == 0);
+                if (real) {
+                    y[memberRow] += x[index] * bits;
                 }
             }
         }
@@ -42,9 +46,14 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
     return y;
 }
 
-void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members) {
-    const kernel::PackedMatrix m = chooseLayout(target, laneRows, depth, members, 1);
-    CHECK(m.steps % m.tileSteps == 0 && target.tileVectors % m.tileSteps == 0);
+void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
+                  const CutRules &rules) {
+    const kernel::PackedMatrix m = chooseLayout(target, laneRows, depth, members, rules);
+    CHECK(m.steps % m.tileSteps == 0 && target.tileBlocks % m.tileSteps == 0 && m.blockRows <= 16);
+    CHECK(m.waveRows * (target.waves() / m.depthWaves) <= 256 && m.groups <= target.maxGroups);
+    CHECK(!rules.ownSlices || m.depthWaves == target.waves());
+    const bool oneRun = m.groups * m.panels * (target.waves() / m.depthWaves) == 1;
+    CHECK(oneRun || target.tileBlocks / m.tileSteps * m.blockRows % rules.rowMultiple == 0);
     std::vector<double> x(depth);
     for (uint32_t k = 0; k < depth; k++) {
         x[k] = 1 + k % 7;
@@ -82,8 +91,12 @@ TEST(everyWeightIsPackedOnceWhereTheKernelReadsIt) {
                                                    {5u, 16u, 2u},
                                                    {3u, 8u, 4u},
                                                    {64u, 384u, 1u},
+                                                   {160u, 320u, 1u},
+                                                   {243u, 512u, 1u},
                                                    {7u, 1160u, 1u}}) {
-            checkPacking(kernelTarget(name), rows, depth, members);
+            for (const CutRules &rules : {CutRules{}, {1, true}, {2, true}}) {
+                checkPacking(kernelTarget(name), rows, depth, members, rules);
+            }
         }
     }
 }
@@ -91,7 +104,7 @@ TEST(everyWeightIsPackedOnceWhereTheKernelReadsIt) {
 TEST(theLargeShapeHasNoPaddingToSpeakOf) {
     const KernelTarget &target = kernelTarget("sm_90");
     for (const auto &[rows, depth] : {std::array{768u, 3072u}, {3072u, 384u}, {3072u, 3072u}, {3072u, 1536u}}) {
-        const kernel::PackedMatrix m = chooseLayout(target, rows, depth, 16, 1);
+        const kernel::PackedMatrix m = chooseLayout(target, rows, depth, 16, {});
         CHECK(memberBytes(target, m) * 16 == uint64_t{rows} * depth * 2);
     }
 }
@@ -101,12 +114,16 @@ TEST(buffersDoNotOverlap) {
         const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
         const GpuLayout layout = layOut(makePlan(model.spec()), {"sm_90", "test", 0, 132, 0}, {{}, 2, 0});
         const kernel::Parameters &p = layout.parameters;
-        const std::vector<uint64_t> order{p.embedding,  p.attentionNorm, p.ffnNorm,    p.finalNorm,   p.qkvBias,
-                                          p.qkNorm,     p.rope,          p.tickets,    p.abort,       p.queryKeyValue,
-                                          p.attention,  p.outputPartial, p.activation, p.downPartial, p.outputUpdate,
-                                          p.downUpdate, p.headLanes,     p.headSum,    p.summaries,   p.logits,
-                                          p.decision,   p.residual,      p.tokens,     p.wanted,      p.stopTokens,
-                                          p.logitsOut,  p.keys,          p.values};
+        const std::vector<uint64_t> order{p.embedding,      p.attentionNorm,    p.ffnNorm,      p.finalNorm,
+                                          p.qkvBias,        p.qkNorm,           p.rope,         p.tickets,
+                                          p.abort,          p.queryKeyValue,    p.attention,    p.outputPartial,
+                                          p.activation,     p.downPartial,      p.outputUpdate, p.downUpdate,
+                                          p.headLanes,      p.headSum,          p.summaries,    p.logits,
+                                          p.decision,       p.prefillNormed,    p.prefillScale, p.prefillQueryKeyValue,
+                                          p.prefillCached,  p.prefillAttention, p.prefillHeads, p.prefillActivation,
+                                          p.prefillPartial, p.prefillResidual,  p.residual,     p.tokens,
+                                          p.wanted,         p.stopTokens,       p.logitsOut,    p.keys,
+                                          p.values};
         CHECK(std::is_sorted(order.begin(), order.end()) &&
               std::adjacent_find(order.begin(), order.end()) == order.end());
         CHECK(layout.totalBytes >= p.values + p.slotFloats * 2 * 4 && layout.sharedBytes <= layout.target.sharedBytes);

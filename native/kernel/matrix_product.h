@@ -1,0 +1,268 @@
+#pragma once
+
+#include "stage.h"
+#include "weight_stream.h"
+
+// The matrix product, on the matrix cores. Every wave multiplies its part of the workgroup's rows and inner dimension;
+// then the threads add the parts of the inner dimension. A decode step has one token, in all columns; a prefill step
+// has one in each. A column's sum does not depend on the others, so both give a token the same bits.
+
+namespace monokernel::kernel {
+
+constexpr u32 panelRows = 256; ///< rows of a workgroup's panel at most: one a thread
+
+/// A lane's 16 bytes of one step of the input: its column's token, its chunk, in two bf16 parts.
+struct TokenPieces {
+    u32x4 leading, remainder;
+};
+
+/// Tiles side by side of a panel whose tiles have `rowBlocks` row blocks.
+constexpr u32 groupsOf(u32 rowBlocks) { return rowBlocks == tileBlocks ? maxGroups : 1; }
+
+/// What a wave adds up: its panel's blocks times `columns` tiles of tokens.
+template <u32 rowBlocks, u32 columns> struct PanelSums {
+    f32x4 of[groupsOf(rowBlocks)][rowBlocks][columns];
+};
+
+/// The sums of one panel; pieces.take(pieces of each tile of tokens) gives the input step by step.
+template <u32 rowBlocks, u32 columns, class Pieces>
+DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
+                       PanelSums<rowBlocks, columns> &sums) {
+    constexpr u32 tileSteps = tileBlocks / rowBlocks;
+#pragma unroll
+    for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
+#pragma unroll
+        for (u32 b = 0; b < rowBlocks; b++) {
+#pragma unroll
+            for (u32 c = 0; c < columns; c++) {
+                sums.of[g][b][c] = f32x4{};
+            }
+        }
+    }
+    KERNEL_MARK("weights_begin");
+    for (u32 step = 0; step < m.steps; step += tileSteps) {
+        TokenPieces tokens[columns] = {};
+#pragma unroll
+        for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
+            if (g > 0 && g >= m.groups) {
+                break;
+            }
+            stream.open(p, w);
+#pragma unroll
+            for (u32 s = 0; s < tileSteps; s++) {
+                if (g == 0) {
+                    pieces.take(tokens);
+                }
+#pragma unroll
+                for (u32 b = 0; b < rowBlocks; b++) {
+                    u32x4 weights[blockPieces];
+                    stream.stage.block(s * rowBlocks + b, m.blockRows, weights);
+#pragma unroll
+                    for (u32 c = 0; c < columns; c++) {
+                        multiplyAdd(weights, tokens[c].leading, sums.of[g][b][c]);
+                        multiplyAdd(weights, tokens[c].remainder, sums.of[g][b][c]);
+                    }
+                }
+            }
+            stream.close(p, w);
+        }
+    }
+    KERNEL_MARK("weights_end");
+}
+
+/// The input of a decode step, as staged by this wave; the same token in every column.
+struct StagedPieces {
+    u32 at;
+
+    DEV_MEMBER StagedPieces(MatrixArguments &m, const Worker &w) : at(stageOffset(m, w.wave, 8 * pieceChunk(w.lane))) {}
+    DEV_MEMBER void take(TokenPieces (&tokens)[1]) {
+        tokens[0].leading = *(SHARED const u32x4 *)shared(at);
+        tokens[0].remainder = *(SHARED const u32x4 *)shared(at + 4);
+        at += 32;
+    }
+};
+
+/// Sum of the parts of the inner dimension.
+DEV float rowSum(MatrixArguments &m, u32 partials, u32 row) {
+    float sum = 0.0f;
+    for (u32 i = 0; i < m.depthWaves; i++) {
+        sum += *shared(partials + i * panelRows + row);
+    }
+    return sum;
+}
+
+/// Calls body(constant of type RowBlocks<n>) with the matrix's row blocks a tile.
+template <u32 value> struct RowBlocks {
+    static constexpr u32 count = value;
+};
+template <u32 rowBlocks = tileBlocks, class Body> DEV void withRowBlocks(MatrixArguments &m, Body body) {
+    if constexpr (rowBlocks == 1) {
+        body(RowBlocks<1>{});
+    } else if constexpr (tileBlocks % rowBlocks != 0) {
+        withRowBlocks<rowBlocks - 1>(m, body);
+    } else if (m.tileSteps == tileBlocks / rowBlocks) {
+        body(RowBlocks<rowBlocks>{});
+    } else {
+        withRowBlocks<rowBlocks - 1>(m, body);
+    }
+}
+
+/// One panel of a decode step's product: this wave's part of its sums, into partials [part][row].
+template <u32 rowBlocks>
+DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u32 partials) {
+    PanelSums<rowBlocks, 1> sums;
+    StagedPieces pieces(m, w);
+    multiplyPanel(p, w, m, stream, pieces, sums);
+    const u32 at = partials + w.wave % m.depthWaves * panelRows + w.wave / m.depthWaves * m.waveRows;
+#pragma unroll
+    for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
+#pragma unroll
+        for (u32 b = 0; b < rowBlocks; b++) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+                const u32 row = sumRow(w.lane, i);
+                if (g < m.groups && sumToken(w.lane, i) == 0 && row < m.blockRows) {
+                    *shared(at + (g * rowBlocks + b) * m.blockRows + row) = sums.of[g][b][0][i];
+                }
+            }
+        }
+    }
+}
+
+/// A decode step's product of the workgroup's rows with the staged input. finish(first row, rows, partials) is called
+/// by every thread after each panel's barrier, with the rows counted from the workgroup's first.
+template <class Finish>
+DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Finish finish) {
+    const u32 rows = workgroupWaves / m.depthWaves * m.waveRows;
+    for (u32 panel = 0; panel < m.panels; panel++) {
+        const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
+        withRowBlocks(m, [&](auto rowBlocks) { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
+        barrier();
+        finish(panel * rows, rows, partials);
+        w.block++;
+    }
+    w.phase++;
+}
+
+/// The input of a prefill step: two bf16 parts of each element, tagged, from memory. Asks for the next step's while one
+/// is used.
+struct PublishedPieces {
+    Arguments &p;
+    Worker &w;
+    MatrixArguments &m;
+    u64 words; ///< [tokens, depth]
+    u32 edge, layer, count, chunk;
+    WordPair asked[tokenTiles][4];
+
+    DEV_MEMBER PublishedPieces(Arguments &p, Worker &w, MatrixArguments &m, u64 words, u32 edge, u32 layer, u32 count)
+        : p(p), w(w), m(m), words(words), edge(edge), layer(layer), count(count), chunk(pieceChunk(w.lane)) {
+        ask();
+    }
+
+    DEV_MEMBER void take(TokenPieces (&tokens)[tokenTiles]) {
+        settle();
+#pragma unroll
+        for (u32 c = 0; c < tokenTiles; c++) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+                const u32 first = static_cast<u32>(asked[c][i].first), second = static_cast<u32>(asked[c][i].second);
+                tokens[c].leading[i] = leadingPair(first, second);
+                tokens[c].remainder[i] = remainderPair(first, second);
+            }
+        }
+        chunk += 4;
+        ask();
+    }
+
+private:
+    /// What lies past the slice or the vector meets weights of 0, and what lies past the tokens is not used: anything
+    /// finite will do.
+    DEV_MEMBER GLOBAL const u64 *from(u32 tile, u32 pair) const {
+        const u32 token = minimum(tile * tokenColumns + columnToken(w.lane), count - 1);
+        const u32 element = (w.wave % m.depthWaves * m.waveChunks + minimum(chunk, m.waveChunks - 1)) * 8 + 2 * pair;
+        return global<const u64>(words) + static_cast<u64>(token) * m.depth + minimum(element, m.depth - 2);
+    }
+    DEV_MEMBER void ask() {
+#pragma unroll
+        for (u32 c = 0; c < tokenTiles; c++) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+                asked[c][i] = pollPair(from(c, i));
+            }
+        }
+    }
+    DEV_MEMBER void settle() {
+        u32 spins = 0;
+        for (;;) {
+            bool missing = false;
+#pragma unroll
+            for (u32 c = 0; c < tokenTiles; c++) {
+#pragma unroll
+                for (u32 i = 0; i < 4; i++) {
+                    missing |= late(asked[c][i], w.tag);
+                }
+            }
+            if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+                return;
+            }
+            ask();
+        }
+    }
+};
+
+/// One group's sums of a wave, into [part][token][row of the run].
+template <u32 rowBlocks>
+DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowBlocks][tokenTiles], u32 pitch) {
+    const u32 first = w.wave / m.depthWaves * rowBlocks * m.blockRows;
+#pragma unroll
+    for (u32 b = 0; b < rowBlocks; b++) {
+#pragma unroll
+        for (u32 c = 0; c < tokenTiles; c++) {
+#pragma unroll
+            for (u32 i = 0; i < 4; i++) {
+                const u32 row = sumRow(w.lane, i), token = c * tokenColumns + sumToken(w.lane, i);
+                if (row < m.blockRows) {
+                    *shared((w.wave % m.depthWaves * maxPrefillTokens + token) * pitch + first + b * m.blockRows +
+                            row) = sums[b][c][i];
+                }
+            }
+        }
+    }
+}
+
+/// A prefill step's product of the workgroup's rows with `count` published vectors. finish(first row, rows, sums) is
+/// called by every thread for runs of rows, counted from the workgroup's first; sums(row of the run, token) adds up.
+template <u32 rowBlocks, class Finish>
+DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u64 words, u32 edge,
+                        u32 layer, u32 count, Finish finish) {
+    const u32 rowWaves = workgroupWaves / m.depthWaves;
+    const u32 groupRows = rowBlocks * m.blockRows, pitch = rowWaves * groupRows;
+    for (u32 panel = 0; panel < m.panels; panel++) {
+        PanelSums<rowBlocks, tokenTiles> sums;
+        PublishedPieces pieces(p, w, m, words, edge, layer, count);
+        multiplyPanel(p, w, m, stream, pieces, sums);
+        for (u32 g = 0; g < m.groups; g++) {
+            barrier(); // the sums of the group before are used
+#pragma unroll
+            for (u32 s = 0; s < groupsOf(rowBlocks); s++) {
+                if (s == g) { // registers are not indexed at run time
+                    storeSums<rowBlocks>(m, w, sums.of[s], pitch);
+                }
+            }
+            barrier();
+            for (u32 r = 0; r < rowWaves; r++) {
+                const u32 first = (panel * rowWaves + r) * m.waveRows + g * groupRows;
+                finish(first, groupRows, [&](u32 row, u32 token) {
+                    float sum = 0.0f;
+                    for (u32 i = 0; i < m.depthWaves; i++) {
+                        sum += *shared((i * maxPrefillTokens + token) * pitch + r * groupRows + row);
+                    }
+                    return sum;
+                });
+            }
+        }
+    }
+    barrier();
+}
+
+} // namespace monokernel::kernel

@@ -1,0 +1,263 @@
+#pragma once
+
+#include "decode_step.h"
+
+// Several prompt tokens through all layers together, so that the weights are read once for all of them. The phases are
+// a decode step's, with three more hand-offs a layer: a token's residual stream and norm are one workgroup's work, as
+// are its new key and value, and the merging of its attention; the matrix products read what those publish.
+
+namespace monokernel::kernel {
+
+struct PrefillStep {
+    u32 position, count;
+};
+
+/// Address of a token's part of an edge with `words` words a token, in [layers, lanes, tokens].
+DEV u64 prefillWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 token, u32 words) {
+    return edge + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * words * 8;
+}
+/// The same in [layers, modules, lanes, tokens].
+DEV u64 prefillModuleWords(Arguments &p, u64 edge, u32 layer, u32 module, u32 lane, u32 token, u32 words) {
+    return prefillWords(p, edge, 2 * layer + module, lane, token, words);
+}
+
+/// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order.
+DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token,
+                      const u32 (&index)[batchPairs], float (&x)[batchPairs], float (&y)[batchPairs]) {
+    const u32 reduction = reductionOf(p, made);
+    const auto outputs = [&](u32 layer, u32 from, float(&a)[batchPairs], float(&b)[batchPairs]) {
+        const u64 words = prefillModuleWords(p, p.prefillPartial, layer, module, from, token, p.hidden);
+        collect(p, w, partialEdge(module), layer, a, b, [&](u32 i) { return global<const u64>(words) + index[i]; });
+    };
+    if (reduction == reductionOwn) {
+        outputs(made, lane, x, y);
+#pragma unroll
+        for (u32 i = 0; i < batchPairs; i++) {
+            x[i] = p.ownScale * x[i];
+            y[i] = p.ownScale * y[i];
+        }
+        return;
+    }
+    const bool past = reduction == reductionPast;
+#pragma unroll
+    for (u32 i = 0; i < batchPairs; i++) {
+        x[i] = y[i] = 0.0f;
+    }
+    for (u32 other = 0; other < p.lanes; other++) {
+        if (past && other == lane) {
+            continue;
+        }
+        float a[batchPairs], b[batchPairs];
+        outputs(past ? made - p.broadcastDelay : made, other, a, b);
+#pragma unroll
+        for (u32 i = 0; i < batchPairs; i++) {
+            x[i] += a[i];
+            y[i] += b[i];
+        }
+    }
+    if (past) {
+        float a[batchPairs], b[batchPairs];
+        outputs(made, lane, a, b);
+#pragma unroll
+        for (u32 i = 0; i < batchPairs; i++) {
+            x[i] = addRounded(a[i], x[i]);
+            y[i] = addRounded(b[i], y[i]);
+        }
+    }
+}
+
+/// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input.
+DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const PrefillStep &step) {
+    Arguments &p = *refresh(&all);
+    auto &&m = matrixArguments(p, module == moduleAttention ? matrixQkv : matrixGateUp);
+    const u64 gamma = normWeights(p, module == moduleAttention ? p.attentionNorm : p.ffnNorm, layer, lane);
+    const bool first = module == moduleAttention && layer == 0;
+    const u32 before = module == moduleAttention ? moduleFfn : moduleAttention, made = layer - (before == moduleFfn);
+    for (u32 token = w.member; token < step.count; token += p.members) {
+        const u64 residual = p.prefillResidual + (static_cast<u64>(lane) * maxPrefillTokens + token) * p.hidden * 4;
+        const u64 out = prefillModuleWords(p, p.prefillNormed, layer, module, lane, token, p.hidden);
+        u64 embeddingRow = 0;
+        if (first) {
+            const u32 id = uniform(global<const u32>(p.tokens)[step.position + token]);
+            embeddingRow = p.embedding + static_cast<u64>(id) * p.hidden * 2;
+        }
+        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) {
+            addedByLanes(p, w, before, made, lane, token, index, x, y);
+        };
+        bringResidual(p, w, m, residual, embeddingRow, gamma, update, [&](u32, u32 index, float a, float b) {
+            publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
+            publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
+        });
+        barrier();
+        if (threadIndex() == 0) {
+            publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
+                    w.tag);
+        }
+        w.phase++;
+    }
+}
+
+/// Writes this workgroup's tokens' keys and values into the cache, and says so.
+DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
+    Arguments &p = *refresh(&all);
+    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
+    for (u32 unit = w.member; unit < step.count * p.laneKvHeads; unit += p.members) {
+        const u32 token = unit / p.laneKvHeads, kvHead = unit % p.laneKvHeads, position = step.position + token;
+        const u64 heads = prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows);
+        for (u32 v = w.wave; v < 2; v += workgroupWaves) {
+            stageHead(p, w, layer, lane, heads, p.laneHeads + v * p.laneKvHeads + kvHead, position, scratchVector(p, v),
+                      v == 0, v == 0, 1.0f);
+        }
+        barrier();
+        writeCache(p, cacheHead(p, layer, lane, kvHead), position, scratchVector(p, 0), scratchVector(p, 1));
+        release();
+        barrier();
+        if (threadIndex() == 0) {
+            publish(prefillWords(p, p.prefillCached, layer, lane, token, p.laneKvHeads), kvHead, 0.0f, w.tag);
+        }
+    }
+}
+
+/// Waits until the cache holds the step's tokens before `token`.
+DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u32 kvHead) {
+    if (token > 0) {
+        const u64 flags = prefillWords(p, p.prefillCached, layer, lane, minimum(w.lane, token - 1), p.laneKvHeads);
+        u32 values[1];
+        collectWords(p, w, waitCache, layer, values, [&](u32) { return global<const u64>(flags) + kvHead; });
+        acquire();
+    }
+}
+
+/// The attention of this workgroup's (token, KV head, chunk).
+DEV void attendTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
+    Arguments &p = *refresh(&all);
+    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
+    const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
+    for (u32 unit = w.member; unit < step.count * units; unit += p.members) {
+        const u32 token = unit / units, kvHead = unit % units / p.chunks;
+        const AttentionUnit u{layer,
+                              lane,
+                              kvHead,
+                              unit % p.chunks,
+                              step.position + token,
+                              prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows),
+                              prefillWords(p, p.prefillAttention, layer, lane, token, outWords)};
+        stageUnit(p, w, u, ownsPosition(p, u));
+        awaitCached(p, w, layer, lane, token, kvHead);
+        attendUnit(p, w, u, cacheHead(p, layer, lane, kvHead));
+        barrier();
+    }
+}
+
+/// Merges the chunks of this workgroup's tokens' attention.
+DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
+    Arguments &p = *refresh(&all);
+    auto &&m = matrixArguments(p, matrixOutput);
+    if (w.wave >= m.depthWaves) { // these bring what others bring too
+        return;
+    }
+    const u32 chunkWords = p.laneHeads * p.chunks * (p.headDim + 2);
+    for (u32 token = w.member; token < step.count; token += p.members) {
+        const u64 out = prefillWords(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
+        bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, chunkWords),
+                       [&](u32, u32 index, float a, float b) {
+                           publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
+                           publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
+                       });
+    }
+}
+
+/// A matrix phase's input and output.
+struct Product {
+    u64 input, output, scale; ///< scale: 0 where the input is as it should be
+    u32 edge;
+};
+
+DEV Product productOf(Arguments &p, u32 phase, u32 layer, u32 lane) {
+    const u32 headWidth = p.laneHeads * p.headDim;
+    switch (phase) {
+    case phaseQkv:
+        return {prefillModuleWords(p, p.prefillNormed, layer, moduleAttention, lane, 0, p.hidden),
+                prefillWords(p, p.prefillQueryKeyValue, layer, lane, 0, headWidth + 2 * p.laneKvHeads * p.headDim),
+                prefillModuleWords(p, p.prefillScale, layer, moduleAttention, lane, 0, 1), waitNormed};
+    case phaseOutput:
+        return {prefillWords(p, p.prefillHeads, layer, lane, 0, headWidth),
+                prefillModuleWords(p, p.prefillPartial, layer, moduleAttention, lane, 0, p.hidden), 0, waitAttention};
+    case phaseGateUp:
+        return {prefillModuleWords(p, p.prefillNormed, layer, moduleFfn, lane, 0, p.hidden),
+                prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
+                prefillModuleWords(p, p.prefillScale, layer, moduleFfn, lane, 0, 1), waitNormed};
+    default:
+        return {prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
+                prefillModuleWords(p, p.prefillPartial, layer, moduleFfn, lane, 0, p.hidden), 0, waitActivation};
+    }
+}
+
+/// What becomes of a run of rows of all tokens: they are published, gate and up rows as their activation.
+template <class Sums>
+DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product &product, u32 phase, u32 layer,
+                      u32 count, u32 begin, u32 rows, Sums sums) {
+    const u32 first = w.member * m.memberRows, width = phase == phaseGateUp ? 2 : 1;
+    const u32 exist = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
+    const u32 units = (rows + width - 1) / width; // pairs of gate and up, or rows
+    for (u32 base = 0; base < units * count; base += workgroupThreads) {
+        const u32 unit = base + threadIndex(), token = minimum(unit / units, count - 1), row = unit % units * width;
+        float scale = 1.0f;
+        if (product.scale != 0) {
+            u32 bits[1];
+            collectWords(p, w, waitNormed, layer, bits, [&](u32) { return global<const u64>(product.scale) + token; });
+            scale = asFloat(bits[0]);
+        }
+        if (unit >= units * count || begin + row >= exist) {
+            continue;
+        }
+        const float value = scale * sums(row, token);
+        const u32 at = first + begin + row;
+        if (phase == phaseGateUp) {
+            const float up = scale * sums(row + 1, token);
+            publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
+                        taggedWord(splitValue(siluTimes(value, up)), w.tag));
+        } else {
+            publish(product.output, token * m.laneRows + at, value, w.tag);
+        }
+    }
+}
+
+DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
+                       const PrefillStep &step) {
+    Arguments &p = *refresh(&all);
+    auto &&m = matrixArguments(p, matrixOf(phase));
+    const Product product = productOf(p, phase, layer, lane);
+    withRowBlocks(m, [&](auto rowBlocks) {
+        multiplyTokens<rowBlocks.count>(p, w, m, stream, product.input, product.edge, layer, step.count,
+                                        [&](u32 begin, u32 rows, auto sums) {
+                                            finishTokens(p, w, m, product, phase, layer, step.count, begin, rows, sums);
+                                        });
+    });
+}
+
+/// All phases of a prefill step, each for every lane that the workgroup serves.
+DEV void runPrefill(Arguments &p, Worker &w, WeightStream &stream, const PrefillStep &step) {
+    const auto forLanes = [&](auto body) {
+        for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
+            body(lane);
+        }
+    };
+    for (u32 layer = 0; layer < p.layers; layer++) {
+        for (u32 phase = phaseQkv; phase <= phaseDown; phase++) {
+            if (phase == phaseAttention) {
+                forLanes([&](u32 lane) { cacheTokens(p, w, layer, lane, step); });
+                forLanes([&](u32 lane) { attendTokens(p, w, layer, lane, step); });
+                forLanes([&](u32 lane) { mergeTokens(p, w, layer, lane, step); });
+                continue;
+            }
+            if (phase == phaseQkv || phase == phaseGateUp) {
+                const u32 module = phase == phaseQkv ? moduleAttention : moduleFfn;
+                forLanes([&](u32 lane) { publishNormed(p, w, module, layer, lane, step); });
+            }
+            forLanes([&](u32 lane) { multiplyPhase(p, w, stream, phase, layer, lane, step); });
+        }
+    }
+}
+
+} // namespace monokernel::kernel
