@@ -1,8 +1,9 @@
 #pragma once
 
+#include "phases.h"
 #include "stage.h"
 
-// Attention of one token. A KV head's cache is split over `chunks` workgroups of its lane, in blocks of waveLanes
+// Attention of a token. A KV head's cache is split over `chunks` workgroups of its lane, in blocks of waveLanes
 // positions dealt round-robin over chunks and waves; the output projection's readers merge the chunks. The last chunk's
 // workgroup owns the new position: it writes the cache.
 
@@ -30,7 +31,7 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u64 heads, u3
     for (u32 base = 0; base < p.headDim; base += 2 * waveLanes) {
         const u32 index = base + 2 * w.lane, element = minimum(index, p.headDim - 2);
         float a[1], b[1];
-        collect(p, w, waitQueryKeyValue, layer, a, b, [&](u32) { return words + element; });
+        collect(p, w, waitQueryKeyValue, layer, a, b, [&](u32) INLINED { return words + element; });
         if (p.hasBias != 0) {
             GLOBAL const float *bias =
                 global<const float>(p.qkvBias) + ((layer * p.lanes + lane) * rowsOfLane + row) * p.headDim;
@@ -347,24 +348,44 @@ DEV void attendUnit(Arguments &p, const Worker &w, const AttentionUnit &u, const
     }
 }
 
-/// A decode step's attention phase: this workgroup's units. The owners write the cache.
-DEV void attend(Arguments &p, Worker &w, u32 layer, u32 lane, u32 position) {
-    const u32 rows = p.laneHeads + 2 * p.laneKvHeads, head = layer * p.lanes + lane;
-    for (u32 unit = w.member; unit < p.laneKvHeads * p.chunks; unit += p.members) {
+/// Waits until the cache holds the step's tokens before `token`.
+DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u32 kvHead) {
+    if (token > 0) {
+        const u64 flags = prefillWords(p, p.prefillCached, layer, lane, minimum(w.lane, token - 1), p.laneKvHeads);
+        u32 values[1];
+        collectWords(p, w, waitCache, layer, values, [&](u32) INLINED { return global<const u64>(flags) + kvHead; });
+        acquire();
+    }
+}
+
+/// The attention phase: this workgroup's units of the step's tokens. In a decode step the owners write the cache; in a
+/// prefill step it has been written, and says so token by token.
+DEV void attend(Arguments &all, Worker &w, u32 layer, u32 lane, const Step &step) {
+    Arguments &p = *refresh(&all);
+    const bool prefill = step.count > 1;
+    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
+    const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
+    for (u32 unit = w.member; unit < step.count * units; unit += p.members) {
+        const u32 token = unit / units;
         const AttentionUnit u{layer,
                               lane,
-                              unit / p.chunks,
+                              unit % units / p.chunks,
                               unit % p.chunks,
-                              position,
-                              p.queryKeyValue + static_cast<u64>(head) * rows * p.headDim * 8,
-                              p.attention + static_cast<u64>(head) * p.laneHeads * p.chunks * (p.headDim + 2) * 8};
+                              step.position + token,
+                              prefill ? prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows)
+                                      : edgeWords(p, p.queryKeyValue, layer, lane, rows),
+                              prefill ? prefillWords(p, p.prefillAttention, layer, lane, token, outWords)
+                                      : edgeWords(p, p.attention, layer, lane, outWords)};
         const bool owner = ownsPosition(p, u);
         stageUnit(p, w, u, owner);
+        if (prefill) {
+            awaitCached(p, w, layer, lane, token, u.kvHead);
+        }
         const CacheHead cache = cacheHead(p, layer, lane, u.kvHead);
         attendUnit(p, w, u, cache);
-        if (owner) {
+        if (owner && !prefill) {
             const u32 key = p.laneHeads / p.laneKvHeads;
-            writeCache(p, cache, position, scratchVector(p, key), scratchVector(p, key + 1));
+            writeCache(p, cache, u.position, scratchVector(p, key), scratchVector(p, key + 1));
         }
         barrier();
     }

@@ -30,7 +30,7 @@ constexpr u32 logitBatch = 4; ///< logits a thread waits for at once
 template <class Body> DEV void forLogits(Arguments &p, Worker &w, Body body) {
     for (u32 base = 0; base < p.vocabulary; base += workgroupThreads * logitBatch) {
         u32 values[logitBatch];
-        collectWords(p, w, waitLogits, 0, values, [&](u32 i) {
+        collectWords(p, w, waitLogits, 0, values, [&](u32 i) INLINED {
             return global<const u64>(p.logits) + minimum(base + i * workgroupThreads + threadIndex(), p.vocabulary - 1);
         });
 #pragma unroll
@@ -92,7 +92,7 @@ DEV u64 borderKey(Arguments &p, Worker &w, float top, u64 floor, u32 count, floa
             keys[i] = 0;
         }
         barrier();
-        forLogits(p, w, [&](u32 token, float logit) {
+        forLogits(p, w, [&](u32 token, float logit) INLINED {
             const u64 key = candidateKey(logit, token);
             if (key >= floor && (shift == 56 || key >> (shift + 8) == prefix)) {
                 addShared(bins + ((key >> shift) & (digitBins - 1)), count != 0 ? 1 : candidateWeight(p, logit, top));
@@ -132,7 +132,7 @@ DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &cho
             border = borderKey(p, w, choice.top, border, 0, p.sampler.topP);
         }
         Choice own = noChoice();
-        forLogits(p, w, [&](u32 token, float logit) {
+        forLogits(p, w, [&](u32 token, float logit) INLINED {
             if (candidateKey(logit, token) >= border) {
                 admitLogit(p, own, position, token, logit);
             }
@@ -144,7 +144,7 @@ DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &cho
         }
     }
     u32 words[2];
-    collectWords(p, w, waitLogits, 0, words, [&](u32 i) { return global<const u64>(p.decision) + i; });
+    collectWords(p, w, waitLogits, 0, words, [&](u32 i) INLINED { return global<const u64>(p.decision) + i; });
     choice.token = words[0];
     choice.logit = asFloat(words[1]);
 }

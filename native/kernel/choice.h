@@ -127,7 +127,7 @@ DEV Choice collectSummaries(Arguments &all, Worker &w) {
         const u32 group = minimum(base + w.lane, p.workgroups - 1);
         GLOBAL const u64 *from = global<const u64>(summaryWordsOf(p, w, group));
         float a[summaryWords / 2], b[summaryWords / 2];
-        collect(p, w, waitSummary, 0, a, b, [&](u32 i) { return from + 2 * i; });
+        collect(p, w, waitSummary, 0, a, b, [&](u32 i) INLINED { return from + 2 * i; });
         if (base + w.lane < p.workgroups) {
             choice = merged(choice, Choice{a[0], asBits(b[0]), a[1], b[1], a[2], asBits(b[2])});
         }

@@ -35,6 +35,9 @@ struct WordPair {
 #include "device_host.h"
 #endif
 
+/// For lambdas: every function of the kernel is part of its one entry point.
+#define INLINED __attribute__((always_inline))
+
 namespace monokernel::kernel {
 
 constexpr u32 workgroupWaves = workgroupThreads / waveLanes;

@@ -130,26 +130,22 @@ DEV u32 columnToken(u32 lane) { return lane & 15; }
 DEV u32 sumRow(u32 lane, u32 index) { return 4 * (lane >> 4) + index; }
 DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
 
-/// sum += block of weights * tokens, over 32 elements. Whole-wave.
-DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
+/// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half, f32x4 &sum) {
     using Vector = short __attribute__((ext_vector_type(4)));
     using Sum = float __attribute__((ext_vector_type(4)));
-    Sum total = __builtin_bit_cast(Sum, sum);
-#pragma unroll
-    for (u32 i = 0; i < 4; i += 2) {
-        const u64 a = static_cast<u64>(weights[0][i + 1]) << 32 | weights[0][i];
-        const u64 b = static_cast<u64>(tokens[i + 1]) << 32 | tokens[i];
-        total = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(__builtin_bit_cast(Vector, a), __builtin_bit_cast(Vector, b),
-                                                          total, 0, 0, 0);
-    }
+    const u32 i = 2 * half;
+    const u64 a = static_cast<u64>(weights[0][i + 1]) << 32 | weights[0][i];
+    const u64 b = static_cast<u64>(tokens[i + 1]) << 32 | tokens[i];
+    const Sum total = __builtin_amdgcn_mfma_f32_16x16x16bf16_1k(
+        __builtin_bit_cast(Vector, a), __builtin_bit_cast(Vector, b), __builtin_bit_cast(Sum, sum), 0, 0, 0);
     sum = __builtin_bit_cast(f32x4, total);
 }
 
-/// One tile ahead in registers: its loads are issued when the tile before it is opened, and stay in flight across the
+/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
 /// wait for the next phase's input.
 struct TileStage {
-    u32x4 next[tileBlocks], opened[tileBlocks];
-    static constexpr bool holdsOpenTile = true; ///< the next tile may be fetched while one is open
+    u32x4 next[tileBlocks];
 
     DEV_MEMBER void begin(Arguments &) {}
     DEV_MEMBER u32 depth(Arguments &) const { return 1; }
@@ -161,14 +157,12 @@ struct TileStage {
             next[i] = streamLoad((GLOBAL const void *)(address + i * blockRows * 64 + offset));
         }
     }
-    DEV_MEMBER void open() {
+    DEV_MEMBER void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
 #pragma unroll
         for (u32 i = 0; i < tileBlocks; i++) {
-            opened[i] = next[i];
+            blocks[i][0] = next[i];
         }
     }
-    DEV_MEMBER void block(u32 index, u32, u32x4 (&pieces)[blockPieces]) const { pieces[0] = opened[index]; }
-    DEV_MEMBER void close() {}
     DEV_MEMBER void end(Arguments &) {}
 };
 

@@ -96,28 +96,26 @@ DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
 DEV float bf16At(u64 words, u32 index) {
     return __builtin_bit_cast(float, static_cast<u32>(words >> (16 * index)) << 16);
 }
-/// sum += block of weights * tokens, over 32 elements. Whole-wave.
-DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
-    for (u32 half = 0; half < 2; half++) { // one instruction each: 16 elements, four in each quarter of the wave
-        const u64 own = static_cast<u64>(weights[0][2 * half + 1]) << 32 | weights[0][2 * half];
-        u64 rows[waveLanes];
-        __builtin_memcpy(rows, host::exchange(own), sizeof rows);
-        const u64 *columns = host::exchange(static_cast<u64>(tokens[2 * half + 1]) << 32 | tokens[2 * half]);
-        for (u32 i = 0; i < 4; i++) {
-            for (u32 k = 0; k < 16; k++) {
-                const u32 quarter = k >> 2 << 4;
-                sum[i] += bf16At(rows[quarter + sumRow(laneIndex(), i)], k & 3) *
-                          bf16At(columns[quarter + sumToken(laneIndex(), i)], k & 3);
-            }
+/// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half, f32x4 &sum) {
+    // 16 elements, four in each quarter of the wave
+    const u64 own = static_cast<u64>(weights[0][2 * half + 1]) << 32 | weights[0][2 * half];
+    u64 rows[waveLanes];
+    __builtin_memcpy(rows, host::exchange(own), sizeof rows);
+    const u64 *columns = host::exchange(static_cast<u64>(tokens[2 * half + 1]) << 32 | tokens[2 * half]);
+    for (u32 i = 0; i < 4; i++) {
+        for (u32 k = 0; k < 16; k++) {
+            const u32 quarter = k >> 2 << 4;
+            sum[i] += bf16At(rows[quarter + sumRow(laneIndex(), i)], k & 3) *
+                      bf16At(columns[quarter + sumToken(laneIndex(), i)], k & 3);
         }
     }
 }
 
-/// One tile ahead in registers: its loads are issued when the tile before it is opened, and stay in flight across the
+/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
 /// wait for the next phase's input.
 struct TileStage {
-    u32x4 next[tileBlocks], opened[tileBlocks];
-    static constexpr bool holdsOpenTile = true; ///< the next tile may be fetched while one is open
+    u32x4 next[tileBlocks];
 
     void begin(Arguments &) {}
     u32 depth(Arguments &) const { return 1; }
@@ -128,13 +126,11 @@ struct TileStage {
             next[i] = streamLoad(reinterpret_cast<const void *>(address + i * blockRows * 64 + offset));
         }
     }
-    void open() {
+    void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {
-            opened[i] = next[i];
+            blocks[i][0] = next[i];
         }
     }
-    void block(u32 index, u32, u32x4 (&pieces)[blockPieces]) const { pieces[0] = opened[index]; }
-    void close() {}
     void end(Arguments &) {}
 };
 

@@ -145,16 +145,14 @@ DEV u32 columnToken(u32 lane) { return lane >> 2; }
 DEV u32 sumRow(u32 lane, u32 index) { return (lane >> 2) + 8 * (index >> 1); }
 DEV u32 sumToken(u32 lane, u32 index) { return 2 * (lane & 3) + (index & 1); }
 
-/// sum += block of weights * tokens, over 32 elements. Whole-wave.
-DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, f32x4 &sum) {
+/// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
+DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half, f32x4 &sum) {
     float a = sum[0], b = sum[1], c = sum[2], d = sum[3];
-#pragma unroll
-    for (u32 i = 0; i < 4; i += 2) {
-        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-            : "+f"(a), "+f"(b), "+f"(c), "+f"(d)
-            : "r"(weights[0][i]), "r"(weights[1][i]), "r"(weights[0][i + 1]), "r"(weights[1][i + 1]), "r"(tokens[i]),
-              "r"(tokens[i + 1]));
-    }
+    const u32 i = 2 * half;
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(a), "+f"(b), "+f"(c), "+f"(d)
+        : "r"(weights[0][i]), "r"(weights[1][i]), "r"(weights[0][i + 1]), "r"(weights[1][i + 1]), "r"(tokens[i]),
+          "r"(tokens[i + 1]));
     sum = f32x4{a, b, c, d};
 }
 
@@ -166,7 +164,6 @@ struct TileStage {
     u32 fillSlot;
     u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
     static constexpr u32 slotBytes = tileBlocks * 1024;
-    static constexpr bool holdsOpenTile = false; ///< an open tile's slot is free only when it is closed
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
     DEV_MEMBER void begin(Arguments &p) {
@@ -196,8 +193,27 @@ struct TileStage {
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
     }
-    /// Waits for the oldest tile.
-    DEV_MEMBER void open() {
+    /// This lane's pieces of the oldest tile, whose slot is free from then on.
+    DEV_MEMBER void take(u32 blockRows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+        await();
+        const u32 at = ring + slot * slotBytes + pieceChunk(laneIndex()) * 16;
+#pragma unroll
+        for (u32 piece = 0; piece < blockPieces; piece++) {
+            const u32 row = pieceRow(laneIndex(), piece), from = at + (row < blockRows ? row : blockRows - 1) * 64;
+#pragma unroll
+            for (u32 i = 0; i < tileBlocks; i++) {
+                u32 a, b, c, d;
+                asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
+                             : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                             : "r"(from + i * blockRows * 64)
+                             : "memory");
+                blocks[i][piece] = u32x4{a, b, c, d};
+            }
+        }
+        advance();
+        waveSync();
+    }
+    DEV_MEMBER void await() {
         asm volatile(
             "{\n\t.reg .pred arrived;\n"
             "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::
@@ -205,34 +221,18 @@ struct TileStage {
             "r"(phase)
             : "memory");
     }
-    /// This lane's pieces of a block of the open tile.
-    DEV_MEMBER void block(u32 index, u32 blockRows, u32x4 (&pieces)[blockPieces]) const {
-        const u32 at = ring + slot * slotBytes + index * blockRows * 64 + pieceChunk(laneIndex()) * 16;
-#pragma unroll
-        for (u32 i = 0; i < blockPieces; i++) {
-            const u32 row = pieceRow(laneIndex(), i);
-            u32 a, b, c, d;
-            asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
-                         : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                         : "r"(at + (row < blockRows ? row : blockRows - 1) * 64)
-                         : "memory");
-            pieces[i] = u32x4{a, b, c, d};
-        }
-    }
-    /// Done with the open tile.
-    DEV_MEMBER void close() {
+    DEV_MEMBER void advance() {
         slot++;
         if (slot == slots) {
             slot = 0;
             phase ^= 1;
         }
-        waveSync();
     }
     /// Copies in flight must land before the workgroup leaves.
     DEV_MEMBER void end(Arguments &) {
         for (u32 i = 0; i < slots; i++) {
-            open();
-            close();
+            await();
+            advance();
         }
     }
 };

@@ -18,8 +18,9 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
         float a = 0.0f, b = 0.0f;
         for (u32 lane = 0; lane < p.lanes; lane += batchLanes) { // usually once
             float x[batchLanes], y[batchLanes];
-            collect(p, w, edge, layer, x, y,
-                    [&](u32 i) { return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index; });
+            collect(p, w, edge, layer, x, y, [&](u32 i) INLINED {
+                return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index;
+            });
 #pragma unroll
             for (u32 i = 0; i < batchLanes; i++) {
                 a += lane + i < p.lanes ? x[i] : 0.0f;
@@ -80,7 +81,7 @@ DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane
     float sum = 0.0f;
     for (u32 first = 0; first < p.lanes; first += batchLanes) {
         u32 values[batchLanes];
-        collectWords(p, w, partialEdge(module), layer - p.broadcastDelay, values, [&](u32 i) {
+        collectWords(p, w, partialEdge(module), layer - p.broadcastDelay, values, [&](u32 i) INLINED {
             return global<const u64>(words) + minimum(first + i, p.lanes - 1) * p.hidden + element;
         });
 #pragma unroll

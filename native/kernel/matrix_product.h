@@ -24,6 +24,26 @@ template <u32 rowBlocks, u32 columns> struct PanelSums {
     f32x4 of[groupsOf(rowBlocks)][rowBlocks][columns];
 };
 
+/// Adds the products of one step of a tile. Neighbouring instructions add to different sums, as each takes a while.
+template <u32 rowBlocks, u32 columns>
+DEV void multiplyStep(const u32x4 (&weights)[tileBlocks][blockPieces], u32 step, const TokenPieces (&tokens)[columns],
+                      f32x4 (&sums)[rowBlocks][columns]) {
+#pragma unroll
+    for (u32 part = 0; part < 2; part++) {
+#pragma unroll
+        for (u32 half = 0; half < 2; half++) {
+#pragma unroll
+            for (u32 b = 0; b < rowBlocks; b++) {
+#pragma unroll
+                for (u32 c = 0; c < columns; c++) {
+                    const u32x4 &token = part == 0 ? tokens[c].leading : tokens[c].remainder;
+                    multiplyAdd(weights[step * rowBlocks + b], token, half, sums[b][c]);
+                }
+            }
+        }
+    }
+}
+
 /// The sums of one panel; pieces.take(pieces of each tile of tokens) gives the input step by step.
 template <u32 rowBlocks, u32 columns, class Pieces>
 DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
@@ -39,32 +59,32 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
             }
         }
     }
-    KERNEL_MARK("weights_begin");
+    if constexpr (Pieces::staged) {
+        KERNEL_MARK("weights_begin");
+    } else {
+        KERNEL_MARK("prefill_begin");
+    }
     for (u32 step = 0; step < m.steps; step += tileSteps) {
         TokenPieces tokens[columns] = {};
+        u32x4 weights[tileBlocks][blockPieces];
+        if constexpr (tileSteps == 1) {
+            pieces.take(tokens);
+            for (u32 group = 0; group < m.groups; group++) {
+                stream.take(p, w, m.blockRows, weights);
 #pragma unroll
-        for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
-            if (g > 0 && g >= m.groups) {
-                break;
-            }
-            stream.open(p, w);
-#pragma unroll
-            for (u32 s = 0; s < tileSteps; s++) {
-                if (g == 0) {
-                    pieces.take(tokens);
-                }
-#pragma unroll
-                for (u32 b = 0; b < rowBlocks; b++) {
-                    u32x4 weights[blockPieces];
-                    stream.stage.block(s * rowBlocks + b, m.blockRows, weights);
-#pragma unroll
-                    for (u32 c = 0; c < columns; c++) {
-                        multiplyAdd(weights, tokens[c].leading, sums.of[g][b][c]);
-                        multiplyAdd(weights, tokens[c].remainder, sums.of[g][b][c]);
+                for (u32 g = 0; g < groupsOf(rowBlocks); g++) { // registers are not indexed at run time
+                    if (g == group) {
+                        multiplyStep(weights, 0, tokens, sums.of[g]);
                     }
                 }
             }
-            stream.close(p, w);
+        } else {
+            stream.take(p, w, m.blockRows, weights);
+#pragma unroll
+            for (u32 s = 0; s < tileSteps; s++) {
+                pieces.take(tokens);
+                multiplyStep(weights, s, tokens, sums.of[0]);
+            }
         }
     }
     KERNEL_MARK("weights_end");
@@ -72,6 +92,7 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
 
 /// The input of a decode step, as staged by this wave; the same token in every column.
 struct StagedPieces {
+    static constexpr bool staged = true;
     u32 at;
 
     DEV_MEMBER StagedPieces(MatrixArguments &m, const Worker &w) : at(stageOffset(m, w.wave, 8 * pieceChunk(w.lane))) {}
@@ -85,8 +106,10 @@ struct StagedPieces {
 /// Sum of the parts of the inner dimension.
 DEV float rowSum(MatrixArguments &m, u32 partials, u32 row) {
     float sum = 0.0f;
-    for (u32 i = 0; i < m.depthWaves; i++) {
-        sum += *shared(partials + i * panelRows + row);
+#pragma unroll
+    for (u32 i = 0; i < workgroupWaves; i++) { // all loads at once
+        const float part = *shared(partials + i * panelRows + row);
+        sum += i < depthWaves(m) ? part : 0.0f;
     }
     return sum;
 }
@@ -113,7 +136,7 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
     PanelSums<rowBlocks, 1> sums;
     StagedPieces pieces(m, w);
     multiplyPanel(p, w, m, stream, pieces, sums);
-    const u32 at = partials + w.wave % m.depthWaves * panelRows + w.wave / m.depthWaves * m.waveRows;
+    const u32 at = partials + depthPart(m, w.wave) * panelRows + rowPart(m, w.wave) * m.waveRows;
 #pragma unroll
     for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
 #pragma unroll
@@ -133,10 +156,10 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
 /// by every thread after each panel's barrier, with the rows counted from the workgroup's first.
 template <class Finish>
 DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Finish finish) {
-    const u32 rows = workgroupWaves / m.depthWaves * m.waveRows;
+    const u32 rows = rowWaves(m) * m.waveRows;
     for (u32 panel = 0; panel < m.panels; panel++) {
         const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
-        withRowBlocks(m, [&](auto rowBlocks) { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
+        withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         barrier();
         finish(panel * rows, rows, partials);
         w.block++;
@@ -147,6 +170,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
 /// The input of a prefill step: two bf16 parts of each element, tagged, from memory. Asks for the next step's while one
 /// is used.
 struct PublishedPieces {
+    static constexpr bool staged = false;
     Arguments &p;
     Worker &w;
     MatrixArguments &m;
@@ -179,7 +203,7 @@ private:
     /// finite will do.
     DEV_MEMBER GLOBAL const u64 *from(u32 tile, u32 pair) const {
         const u32 token = minimum(tile * tokenColumns + columnToken(w.lane), count - 1);
-        const u32 element = (w.wave % m.depthWaves * m.waveChunks + minimum(chunk, m.waveChunks - 1)) * 8 + 2 * pair;
+        const u32 element = (depthPart(m, w.wave) * m.waveChunks + minimum(chunk, m.waveChunks - 1)) * 8 + 2 * pair;
         return global<const u64>(words) + static_cast<u64>(token) * m.depth + minimum(element, m.depth - 2);
     }
     DEV_MEMBER void ask() {
@@ -213,7 +237,7 @@ private:
 /// One group's sums of a wave, into [part][token][row of the run].
 template <u32 rowBlocks>
 DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowBlocks][tokenTiles], u32 pitch) {
-    const u32 first = w.wave / m.depthWaves * rowBlocks * m.blockRows;
+    const u32 first = rowPart(m, w.wave) * rowBlocks * m.blockRows;
 #pragma unroll
     for (u32 b = 0; b < rowBlocks; b++) {
 #pragma unroll
@@ -222,8 +246,8 @@ DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowB
             for (u32 i = 0; i < 4; i++) {
                 const u32 row = sumRow(w.lane, i), token = c * tokenColumns + sumToken(w.lane, i);
                 if (row < m.blockRows) {
-                    *shared((w.wave % m.depthWaves * maxPrefillTokens + token) * pitch + first + b * m.blockRows +
-                            row) = sums[b][c][i];
+                    *shared((depthPart(m, w.wave) * maxPrefillTokens + token) * pitch + first + b * m.blockRows + row) =
+                        sums[b][c][i];
                 }
             }
         }
@@ -235,8 +259,8 @@ DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowB
 template <u32 rowBlocks, class Finish>
 DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u64 words, u32 edge,
                         u32 layer, u32 count, Finish finish) {
-    const u32 rowWaves = workgroupWaves / m.depthWaves;
-    const u32 groupRows = rowBlocks * m.blockRows, pitch = rowWaves * groupRows;
+    const u32 runs = rowWaves(m);
+    const u32 groupRows = rowBlocks * m.blockRows, pitch = runs * groupRows;
     for (u32 panel = 0; panel < m.panels; panel++) {
         PanelSums<rowBlocks, tokenTiles> sums;
         PublishedPieces pieces(p, w, m, words, edge, layer, count);
@@ -250,12 +274,15 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
                 }
             }
             barrier();
-            for (u32 r = 0; r < rowWaves; r++) {
-                const u32 first = (panel * rowWaves + r) * m.waveRows + g * groupRows;
-                finish(first, groupRows, [&](u32 row, u32 token) {
+            for (u32 r = 0; r < runs; r++) {
+                const u32 first = (panel * runs + r) * m.waveRows + g * groupRows;
+                finish(first, groupRows, [&](u32 row, u32 token) INLINED {
                     float sum = 0.0f;
-                    for (u32 i = 0; i < m.depthWaves; i++) {
-                        sum += *shared((i * maxPrefillTokens + token) * pitch + r * groupRows + row);
+#pragma unroll
+                    for (u32 i = 0; i < workgroupWaves; i++) { // all loads at once
+                        const float part = *shared((minimum(i, depthWaves(m) - 1) * maxPrefillTokens + token) * pitch +
+                                                   r * groupRows + row);
+                        sum += i < depthWaves(m) ? part : 0.0f;
                     }
                     return sum;
                 });

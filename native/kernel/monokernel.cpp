@@ -1,6 +1,6 @@
 // The monokernel: a whole request - prefill, decode, head, sampling, stop check - in one launch.
 
-#include "prefill_step.h"
+#include "step.h"
 
 namespace monokernel::kernel {
 
@@ -107,12 +107,7 @@ DEV void runRequest(Arguments &p, Worker &w) {
         const u32 row =
             p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
-        Choice choice = noChoice();
-        if (count > 1) {
-            runPrefill(p, w, stream, {position, count});
-        } else {
-            choice = runStep(p, w, stream, {token, position, row}, last || row != ~0u);
-        }
+        Choice choice = runStep(p, w, stream, {position, count, token, row}, last || row != ~0u);
         choice.cancel = cancel != 0 ? 1 : 0;
         release(); // the cache, before the summary that lets others go on to read it
         barrier();

@@ -19,18 +19,18 @@ enum Matrix : u32 { matrixQkv, matrixOutput, matrixGateUp, matrixDown, matrixHea
 struct PackedMatrix {
     u64 tiles;
     u64 layerBytes;
-    u32 laneRows;   ///< output rows of a lane
-    u32 memberRows; ///< rows of a workgroup (the last ones may have fewer)
-    u32 depth;      ///< inner dimension
-    u32 waveChunks; ///< chunks of 8 elements that a wave covers
-    u32 depthWaves; ///< waves that share the inner dimension
-    u32 blockRows;  ///< rows of a block
-    u32 tileSteps;  ///< steps of a tile, a divisor of tileBlocks
-    u32 steps;      ///< steps of a wave's part, padded to whole tiles
-    u32 groups;     ///< tiles of a panel at each step
-    u32 waveRows;   ///< rows of a wave's panel
-    u32 panels;     ///< of a workgroup
-    u32 waveTiles;  ///< tiles of a wave
+    u32 laneRows;       ///< output rows of a lane
+    u32 memberRows;     ///< rows of a workgroup (the last ones may have fewer)
+    u32 depth;          ///< inner dimension
+    u32 waveChunks;     ///< chunks of 8 elements that a wave covers
+    u32 depthWavesLog2; ///< 2^this waves share the inner dimension
+    u32 blockRows;      ///< rows of a block
+    u32 tileSteps;      ///< steps of a tile, a divisor of tileBlocks
+    u32 steps;          ///< steps of a wave's part, padded to whole tiles
+    u32 groups;         ///< tiles of a panel at each step
+    u32 waveRows;       ///< rows of a wave's panel
+    u32 panels;         ///< of a workgroup
+    u32 waveTiles;      ///< tiles of a wave
     u32 tileBytes;
     u32 reserved;
 };

@@ -19,8 +19,14 @@ struct Slice {
     u32 padded; ///< elements read by the product, zeros after count
 };
 
+/// Waves that share the inner dimension, that share the rows, and a wave's place in each.
+DEV u32 depthWaves(MatrixArguments &m) { return 1u << m.depthWavesLog2; }
+DEV u32 rowWaves(MatrixArguments &m) { return workgroupWaves >> m.depthWavesLog2; }
+DEV u32 depthPart(MatrixArguments &m, u32 wave) { return wave & (depthWaves(m) - 1); }
+DEV u32 rowPart(MatrixArguments &m, u32 wave) { return wave >> m.depthWavesLog2; }
+
 DEV Slice sliceOf(MatrixArguments &m, u32 wave) {
-    const u32 part = wave % m.depthWaves;
+    const u32 part = depthPart(m, wave);
     const u32 begin = minimum(part * m.waveChunks * 8, m.depth), end = minimum(begin + m.waveChunks * 8, m.depth);
     return {begin, end - begin, m.steps * 32};
 }
@@ -129,7 +135,7 @@ DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
         for (u32 i = 0; i < batchPairs; i++) {
             index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
         }
-        collect(p, w, edge, layer, a, b, [&](u32 i) { return global<const u64>(words) + index[i]; });
+        collect(p, w, edge, layer, a, b, [&](u32 i) INLINED { return global<const u64>(words) + index[i]; });
 #pragma unroll
         for (u32 i = 0; i < batchPairs; i++) {
             const u32 local = base + 2 * (w.lane + i * waveLanes);
@@ -158,7 +164,7 @@ DEV void bringAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, 
         float top = -1e30f, total = 0.0f, a = 0.0f, b = 0.0f;
         for (u32 c = 0; c < p.chunks; c += batchChunks) {
             float x[2 * batchChunks], y[2 * batchChunks];
-            collect(p, w, waitAttention, layer, x, y, [&](u32 i) {
+            collect(p, w, waitAttention, layer, x, y, [&](u32 i) INLINED {
                 return chunks + minimum(c + (i >> 1), p.chunks - 1) * chunkWords + ((i & 1) != 0 ? 2 + element : 0);
             });
 #pragma unroll

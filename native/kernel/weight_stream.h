@@ -48,18 +48,10 @@ struct WeightStream {
         }
     }
 
-    /// Makes the next tile readable through `stage`.
-    DEV_MEMBER void open(Arguments &p, const Worker &w) {
-        stage.open();
-        if (TileStage::holdsOpenTile) {
-            fetch(p, w);
-        }
-    }
-    DEV_MEMBER void close(Arguments &p, const Worker &w) {
-        stage.close();
-        if (!TileStage::holdsOpenTile) {
-            fetch(p, w);
-        }
+    /// This lane's pieces of the next tile, whose blocks have `rows` rows.
+    DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+        stage.take(rows, blocks);
+        fetch(p, w);
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }

@@ -1,6 +1,7 @@
 #include "exec/gpu/matrix_packing.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace monokernel {
@@ -20,10 +21,10 @@ uint32_t roundUp(uint32_t a, uint32_t b) { return ceilDivide(a, b) * b; }
 /// The cut into panels of `groups` tiles with `rowBlocks` row blocks; no rows in a block if there is none.
 PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBlocks, uint32_t groups,
                     const CutRules &rules) {
-    const uint32_t rowWaves = target.waves() / m.depthWaves;
+    const uint32_t rowWaves = target.waves() / (1u << m.depthWavesLog2);
     m.tileSteps = target.tileBlocks / rowBlocks;
     m.groups = groups;
-    m.waveChunks = ceilDivide(ceilDivide(m.depth, chunkElements), m.depthWaves);
+    m.waveChunks = ceilDivide(ceilDivide(m.depth, chunkElements), (1u << m.depthWavesLog2));
     m.steps = roundUp(ceilDivide(m.waveChunks, stepChunks), m.tileSteps);
     m.panels = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * maxBlockRows);
     m.blockRows = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * m.panels);
@@ -50,14 +51,15 @@ PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_
     start.memberRows = roundUp(ceilDivide(laneRows, members), rules.rowMultiple);
     start.depth = depth;
     const uint32_t fewest = rules.ownSlices ? target.waves() : 1;
-    for (start.depthWaves = target.waves(); start.depthWaves >= fewest; start.depthWaves /= 2) {
+    for (uint32_t waves = target.waves(); waves >= fewest; waves /= 2) {
+        start.depthWavesLog2 = static_cast<uint32_t>(std::countr_zero(waves));
         for (uint32_t rowBlocks = target.tileBlocks; rowBlocks > 0; rowBlocks--) {
             if (target.tileBlocks % rowBlocks != 0) {
                 continue;
             }
             for (uint32_t groups = 1; groups <= (rowBlocks == target.tileBlocks ? target.maxGroups : 1); groups++) {
                 const PackedMatrix m = cutFor(target, start, rowBlocks, groups, rules);
-                const bool fits = target.waves() / m.depthWaves * m.waveRows <= maxPanelRows;
+                const bool fits = target.waves() / (1u << m.depthWavesLog2) * m.waveRows <= maxPanelRows;
                 if (fits && (best.panels == 0 || costOf(target, m) < costOf(target, best))) {
                     best = m;
                 }
@@ -80,7 +82,7 @@ void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t memb
                 std::span<std::byte> out) {
     std::memset(out.data(), 0, out.size());
     const uint32_t rowBlocks = target.tileBlocks / m.tileSteps, blockBytes = m.tileBytes / target.tileBlocks;
-    const uint32_t rowWaves = target.waves() / m.depthWaves, chunks = ceilDivide(m.depth, chunkElements);
+    const uint32_t rowWaves = target.waves() / (1u << m.depthWavesLog2), chunks = ceilDivide(m.depth, chunkElements);
     const uint32_t first = std::min(member * m.memberRows, m.laneRows);
     const uint32_t count = std::min(m.memberRows, m.laneRows - first);
     for (uint32_t r = 0; r < count; r++) {
@@ -88,7 +90,8 @@ void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t memb
         const uint32_t panel = r / (rowWaves * m.waveRows), rowWave = r / m.waveRows % rowWaves;
         const uint32_t block = r % m.waveRows / m.blockRows, inBlock = r % m.blockRows;
         for (uint32_t chunk = 0; chunk < chunks; chunk++) {
-            const uint32_t wave = rowWave * m.depthWaves + chunk / m.waveChunks, inWave = chunk % m.waveChunks;
+            const uint32_t wave = rowWave * (1u << m.depthWavesLog2) + chunk / m.waveChunks,
+                           inWave = chunk % m.waveChunks;
             const uint32_t step = inWave / stepChunks;
             const uint32_t tile = (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
             const uint64_t at = (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +

@@ -14,8 +14,8 @@ std::unique_ptr<Executor> loadOnFibers(const std::string &name, uint32_t compute
                            {.kernelFolder = {}, .slots = 2, .contextLength = 0}, {});
 }
 
-/// Fibers are slow: few positions, and each checkpoint on one size of grid (fewer workgroups than lanes, as many, more).
-/// A position's logits may not depend, to the bit, on how the positions before it were run.
+/// Fibers are slow: few positions, and each checkpoint on one size of grid (fewer workgroups than lanes, as many,
+/// more). A position's logits may not depend, to the bit, on how the positions before it were run.
 void checkGolden(const std::string &name, uint32_t computeUnits) {
     golden::Folder expected = golden::readFolder(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
     const auto executor = loadOnFibers(name, computeUnits, computeUnits);

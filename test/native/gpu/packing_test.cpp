@@ -19,7 +19,7 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
     const uint32_t rowBlocks = t.tileBlocks / m.tileSteps, blockBytes = m.blockRows * 64;
     std::vector<bool> read(packed.size(), false);
     for (uint32_t wave = 0; wave < t.waves(); wave++) {
-        const uint32_t part = wave % m.depthWaves, rowWave = wave / m.depthWaves;
+        const uint32_t part = wave % (1u << m.depthWavesLog2), rowWave = wave / (1u << m.depthWavesLog2);
         for (uint32_t tile = 0; tile < m.waveTiles; tile++) {
             const uint32_t group = tile % m.groups, panel = tile / m.groups / (m.steps / m.tileSteps);
             const uint32_t firstStep = tile / m.groups % (m.steps / m.tileSteps) * m.tileSteps;
@@ -33,7 +33,7 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
                 std::memcpy(&bits, packed.data() + at, 2);
                 const uint32_t inWave = (firstStep + block / rowBlocks) * 32 + k;
                 const uint32_t index = part * m.waveChunks * 8 + inWave;
-                const uint32_t memberRow = (panel * (t.waves() / m.depthWaves) + rowWave) * m.waveRows +
+                const uint32_t memberRow = (panel * (t.waves() / (1u << m.depthWavesLog2)) + rowWave) * m.waveRows +
                                            (group * rowBlocks + block % rowBlocks) * m.blockRows + row;
                 const bool real = memberRow < rows && inWave < m.waveChunks * 8 && index < m.depth;
                 CHECK(real || bits == 0);
@@ -50,9 +50,9 @@ void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth,
                   const CutRules &rules) {
     const kernel::PackedMatrix m = chooseLayout(target, laneRows, depth, members, rules);
     CHECK(m.steps % m.tileSteps == 0 && target.tileBlocks % m.tileSteps == 0 && m.blockRows <= 16);
-    CHECK(m.waveRows * (target.waves() / m.depthWaves) <= 256 && m.groups <= target.maxGroups);
-    CHECK(!rules.ownSlices || m.depthWaves == target.waves());
-    const bool oneRun = m.groups * m.panels * (target.waves() / m.depthWaves) == 1;
+    CHECK(m.waveRows * (target.waves() / (1u << m.depthWavesLog2)) <= 256 && m.groups <= target.maxGroups);
+    CHECK(!rules.ownSlices || (1u << m.depthWavesLog2) == target.waves());
+    const bool oneRun = m.groups * m.panels * (target.waves() / (1u << m.depthWavesLog2)) == 1;
     CHECK(oneRun || target.tileBlocks / m.tileSteps * m.blockRows % rules.rowMultiple == 0);
     std::vector<double> x(depth);
     for (uint32_t k = 0; k < depth; k++) {

@@ -1,33 +1,21 @@
 #pragma once
 
-#include "decode_step.h"
+#include "decode_phases.h"
 
-// Several prompt tokens through all layers together, so that the weights are read once for all of them. The phases are
-// a decode step's, with three more hand-offs a layer: a token's residual stream and norm are one workgroup's work, as
-// are its new key and value, and the merging of its attention; the matrix products read what those publish.
+// The phases of a prefill step: several tokens together, so that the weights are read once for all of them. A token's
+// residual stream and norm are one workgroup's work, as are its new key and value, and the merging of its attention;
+// the matrix products read what those publish.
 
 namespace monokernel::kernel {
-
-struct PrefillStep {
-    u32 position, count;
-};
-
-/// Address of a token's part of an edge with `words` words a token, in [layers, lanes, tokens].
-DEV u64 prefillWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 token, u32 words) {
-    return edge + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * words * 8;
-}
-/// The same in [layers, modules, lanes, tokens].
-DEV u64 prefillModuleWords(Arguments &p, u64 edge, u32 layer, u32 module, u32 lane, u32 token, u32 words) {
-    return prefillWords(p, edge, 2 * layer + module, lane, token, words);
-}
 
 /// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order.
 DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token,
                       const u32 (&index)[batchPairs], float (&x)[batchPairs], float (&y)[batchPairs]) {
     const u32 reduction = reductionOf(p, made);
-    const auto outputs = [&](u32 layer, u32 from, float(&a)[batchPairs], float(&b)[batchPairs]) {
+    const auto outputs = [&](u32 layer, u32 from, float(&a)[batchPairs], float(&b)[batchPairs]) INLINED {
         const u64 words = prefillModuleWords(p, p.prefillPartial, layer, module, from, token, p.hidden);
-        collect(p, w, partialEdge(module), layer, a, b, [&](u32 i) { return global<const u64>(words) + index[i]; });
+        collect(p, w, partialEdge(module), layer, a, b,
+                [&](u32 i) INLINED { return global<const u64>(words) + index[i]; });
     };
     if (reduction == reductionOwn) {
         outputs(made, lane, x, y);
@@ -67,7 +55,7 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
 }
 
 /// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input.
-DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const PrefillStep &step) {
+DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
     auto &&m = matrixArguments(p, module == moduleAttention ? matrixQkv : matrixGateUp);
     const u64 gamma = normWeights(p, module == moduleAttention ? p.attentionNorm : p.ffnNorm, layer, lane);
@@ -81,10 +69,9 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             const u32 id = uniform(global<const u32>(p.tokens)[step.position + token]);
             embeddingRow = p.embedding + static_cast<u64>(id) * p.hidden * 2;
         }
-        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) {
-            addedByLanes(p, w, before, made, lane, token, index, x, y);
-        };
-        bringResidual(p, w, m, residual, embeddingRow, gamma, update, [&](u32, u32 index, float a, float b) {
+        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs])
+                                INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
+        bringResidual(p, w, m, residual, embeddingRow, gamma, update, [&](u32, u32 index, float a, float b) INLINED {
             publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
             publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
         });
@@ -98,7 +85,7 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
 }
 
 /// Writes this workgroup's tokens' keys and values into the cache, and says so.
-DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
+DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
     const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
     for (u32 unit = w.member; unit < step.count * p.laneKvHeads; unit += p.members) {
@@ -118,49 +105,18 @@ DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Prefi
     }
 }
 
-/// Waits until the cache holds the step's tokens before `token`.
-DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u32 kvHead) {
-    if (token > 0) {
-        const u64 flags = prefillWords(p, p.prefillCached, layer, lane, minimum(w.lane, token - 1), p.laneKvHeads);
-        u32 values[1];
-        collectWords(p, w, waitCache, layer, values, [&](u32) { return global<const u64>(flags) + kvHead; });
-        acquire();
-    }
-}
-
-/// The attention of this workgroup's (token, KV head, chunk).
-DEV void attendTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
-    Arguments &p = *refresh(&all);
-    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
-    const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-    for (u32 unit = w.member; unit < step.count * units; unit += p.members) {
-        const u32 token = unit / units, kvHead = unit % units / p.chunks;
-        const AttentionUnit u{layer,
-                              lane,
-                              kvHead,
-                              unit % p.chunks,
-                              step.position + token,
-                              prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows),
-                              prefillWords(p, p.prefillAttention, layer, lane, token, outWords)};
-        stageUnit(p, w, u, ownsPosition(p, u));
-        awaitCached(p, w, layer, lane, token, kvHead);
-        attendUnit(p, w, u, cacheHead(p, layer, lane, kvHead));
-        barrier();
-    }
-}
-
 /// Merges the chunks of this workgroup's tokens' attention.
-DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const PrefillStep &step) {
+DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
     auto &&m = matrixArguments(p, matrixOutput);
-    if (w.wave >= m.depthWaves) { // these bring what others bring too
+    if (w.wave >= depthWaves(m)) { // these bring what others bring too
         return;
     }
     const u32 chunkWords = p.laneHeads * p.chunks * (p.headDim + 2);
     for (u32 token = w.member; token < step.count; token += p.members) {
         const u64 out = prefillWords(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
         bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, chunkWords),
-                       [&](u32, u32 index, float a, float b) {
+                       [&](u32, u32 index, float a, float b) INLINED {
                            publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
                            publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
                        });
@@ -205,7 +161,8 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
         float scale = 1.0f;
         if (product.scale != 0) {
             u32 bits[1];
-            collectWords(p, w, waitNormed, layer, bits, [&](u32) { return global<const u64>(product.scale) + token; });
+            collectWords(p, w, waitNormed, layer, bits,
+                         [&](u32) INLINED { return global<const u64>(product.scale) + token; });
             scale = asFloat(bits[0]);
         }
         if (unit >= units * count || begin + row >= exist) {
@@ -223,40 +180,31 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
     }
 }
 
+/// A matrix phase.
 DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
-                       const PrefillStep &step) {
+                       const Step &step) {
     Arguments &p = *refresh(&all);
     auto &&m = matrixArguments(p, matrixOf(phase));
     const Product product = productOf(p, phase, layer, lane);
-    withRowBlocks(m, [&](auto rowBlocks) {
+    withRowBlocks(m, [&](auto rowBlocks) INLINED {
         multiplyTokens<rowBlocks.count>(p, w, m, stream, product.input, product.edge, layer, step.count,
-                                        [&](u32 begin, u32 rows, auto sums) {
+                                        [&](u32 begin, u32 rows, auto sums) INLINED {
                                             finishTokens(p, w, m, product, phase, layer, step.count, begin, rows, sums);
                                         });
     });
 }
 
-/// All phases of a prefill step, each for every lane that the workgroup serves.
-DEV void runPrefill(Arguments &p, Worker &w, WeightStream &stream, const PrefillStep &step) {
-    const auto forLanes = [&](auto body) {
-        for (u32 lane = w.firstLane; lane < p.lanes; lane += w.laneStep) {
-            body(lane);
-        }
-    };
-    for (u32 layer = 0; layer < p.layers; layer++) {
-        for (u32 phase = phaseQkv; phase <= phaseDown; phase++) {
-            if (phase == phaseAttention) {
-                forLanes([&](u32 lane) { cacheTokens(p, w, layer, lane, step); });
-                forLanes([&](u32 lane) { attendTokens(p, w, layer, lane, step); });
-                forLanes([&](u32 lane) { mergeTokens(p, w, layer, lane, step); });
-                continue;
-            }
-            if (phase == phaseQkv || phase == phaseGateUp) {
-                const u32 module = phase == phaseQkv ? moduleAttention : moduleFfn;
-                forLanes([&](u32 lane) { publishNormed(p, w, module, layer, lane, step); });
-            }
-            forLanes([&](u32 lane) { multiplyPhase(p, w, stream, phase, layer, lane, step); });
-        }
+/// A phase of a prefill step other than attention.
+DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
+                         const Step &step) {
+    if (phase == phaseNormAttention || phase == phaseNormFfn) {
+        publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
+    } else if (phase == phaseCache) {
+        cacheTokens(p, w, layer, lane, step);
+    } else if (phase == phaseMerge) {
+        mergeTokens(p, w, layer, lane, step);
+    } else {
+        multiplyPhase(p, w, stream, phase, layer, lane, step);
     }
 }
 

@@ -3,47 +3,11 @@
 #include "attention.h"
 #include "candidate_cut.h"
 #include "lane_sum.h"
+#include "phases.h"
 
-// One token through all layers: a loop over phases, each phase for every lane that the workgroup serves.
+// The phases of a decode step: one token, whose input every workgroup makes for itself.
 
 namespace monokernel::kernel {
-
-/// The phases of a layer in order, then the two of the head.
-enum Phase : u32 { phaseQkv, phaseAttention, phaseOutput, phaseGateUp, phaseDown, phaseAggregate, phaseHead };
-constexpr u32 layerPhases = phaseAggregate;
-
-/// Where a step stands, uniform over the grid.
-struct Step {
-    u32 token, position;
-    u32 row; ///< of the wanted logits, or ~0 to choose a token
-};
-
-DEV u64 residualOf(Arguments &p, const Worker &w, u32 lane) {
-    return p.residual + (static_cast<u64>(lane) * p.members + w.member) * p.hidden * 4;
-}
-DEV u64 normWeights(Arguments &p, u64 norms, u32 layer, u32 lane) {
-    const u32 index = p.perLaneNorm != 0 ? layer * p.lanes + lane : layer;
-    return norms + static_cast<u64>(index) * p.hidden * 4;
-}
-/// Address of a lane's part of an edge with `words` words a lane and layer.
-DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
-    return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
-}
-
-DEV u32 matrixOf(u32 phase) {
-    switch (phase) {
-    case phaseQkv:
-        return matrixQkv;
-    case phaseOutput:
-        return matrixOutput;
-    case phaseGateUp:
-        return matrixGateUp;
-    case phaseDown:
-        return matrixDown;
-    default:
-        return matrixHead;
-    }
-}
 
 /// The sum over lanes that belongs before a phase, by one wave of each workgroup.
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
@@ -70,7 +34,7 @@ DEV bool readsResidual(Arguments &p, u32 phase) {
 
 DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
-    const auto stage = [&](u32 local, u32, float a, float b) { stagePair(m, w.wave, local, a, b); };
+    const auto stage = [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); };
     if (readsResidual(p, phase)) {
         UpdateWords from{};
         u64 embeddingRow = 0;
@@ -91,8 +55,9 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         } else if (phase == phaseAggregate) {
             gamma = 0;
         }
-        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) {
-            collect(p, w, from.edge, made, x, y, [&](u32 i) { return global<const u64>(from.words) + index[i]; });
+        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) INLINED {
+            collect(p, w, from.edge, made, x, y,
+                    [&](u32 i) INLINED { return global<const u64>(from.words) + index[i]; });
         };
         bringResidual(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
     } else if (phase == phaseOutput) {
@@ -182,14 +147,10 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
     }
 }
 
-DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
-                  Choice &choice) {
+/// A matrix phase, or the one that brings a lane's share of the head's input.
+DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
+                        const Step &step, Choice &choice) {
     Arguments &p = *refresh(&all);
-    if (phase == phaseAttention) {
-        KERNEL_MARK("attention");
-        attend(p, w, layer, lane, step.position);
-        return;
-    }
     KERNEL_MARK("stage");
     if (phase == phaseQkv) {
         prefetchCache(p, w, layer, lane, step.position);
@@ -205,30 +166,9 @@ DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u3
         return;
     }
     KERNEL_MARK("multiply");
-    multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) {
+    multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {
         finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
     });
-}
-
-/// All phases of a step; returns this workgroup's choice of a token if the step has a head.
-DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &step, bool head) {
-    Choice choice = noChoice();
-    u32 phase = phaseQkv, layer = 0;
-    const u32 afterLayers = !head ? phaseHead + 1 : p.headInput == headOwnLane ? phaseHead : phaseAggregate;
-    while (phase <= phaseHead) {
-        KERNEL_MARK("dispatch");
-        runSums(p, w, phase, layer);
-        const bool once = phase == phaseHead && p.headInput != headOwnLane;
-        for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
-            runPhase(p, w, stream, phase, layer, lane, step, choice);
-        }
-        phase++;
-        if (phase == layerPhases) {
-            layer++;
-            phase = layer < p.layers ? phaseQkv : afterLayers;
-        }
-    }
-    return head ? workgroupChoice(w, p.scratchOffset, choice) : choice;
 }
 
 } // namespace monokernel::kernel

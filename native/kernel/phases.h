@@ -1,0 +1,76 @@
+#pragma once
+
+#include "worker.h"
+
+// The phases of a step and where they keep what they hand over.
+
+namespace monokernel::kernel {
+
+/// The phases of a layer in order, then the two of the head. Those that hand over what a decode step's workgroups each
+/// make for themselves are a prefill step's only.
+enum Phase : u32 {
+    phaseNormAttention,
+    phaseQkv,
+    phaseCache,
+    phaseAttention,
+    phaseMerge,
+    phaseOutput,
+    phaseNormFfn,
+    phaseGateUp,
+    phaseDown,
+    phaseAggregate,
+    phaseHead
+};
+constexpr u32 layerPhases = phaseAggregate;
+
+DEV bool onlyPrefills(u32 phase) {
+    return phase == phaseNormAttention || phase == phaseCache || phase == phaseMerge || phase == phaseNormFfn;
+}
+
+/// Where a step stands, uniform over the grid: a prefill step has several tokens.
+struct Step {
+    u32 position, count;
+    u32 token; ///< of a decode step
+    u32 row;   ///< of the wanted logits, or ~0 to choose a token
+};
+
+DEV u64 residualOf(Arguments &p, const Worker &w, u32 lane) {
+    return p.residual + (static_cast<u64>(lane) * p.members + w.member) * p.hidden * 4;
+}
+DEV u64 normWeights(Arguments &p, u64 norms, u32 layer, u32 lane) {
+    const u32 index = p.perLaneNorm != 0 ? layer * p.lanes + lane : layer;
+    return norms + static_cast<u64>(index) * p.hidden * 4;
+}
+/// Address of a lane's part of an edge with `words` words a lane and layer.
+DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
+    return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
+}
+
+DEV u32 matrixOf(u32 phase) {
+    switch (phase) {
+    case phaseQkv:
+    case phaseNormAttention:
+        return matrixQkv;
+    case phaseMerge:
+    case phaseOutput:
+        return matrixOutput;
+    case phaseNormFfn:
+    case phaseGateUp:
+        return matrixGateUp;
+    case phaseDown:
+        return matrixDown;
+    default:
+        return matrixHead;
+    }
+}
+
+/// Address of a token's part of an edge with `words` words a token, in [layers, lanes, tokens].
+DEV u64 prefillWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 token, u32 words) {
+    return edge + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * words * 8;
+}
+/// The same in [layers, modules, lanes, tokens].
+DEV u64 prefillModuleWords(Arguments &p, u64 edge, u32 layer, u32 module, u32 lane, u32 token, u32 words) {
+    return prefillWords(p, edge, 2 * layer + module, lane, token, words);
+}
+
+} // namespace monokernel::kernel

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "prefill_phases.h"
+
+// One token, or several of a prompt, through all layers: a loop over phases, each for every lane that the workgroup
+// serves.
+
+namespace monokernel::kernel {
+
+DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
+                  Choice &choice) {
+    if (phase == phaseAttention) {
+        KERNEL_MARK("attention");
+        attend(p, w, layer, lane, step);
+    } else if (step.count > 1) {
+        KERNEL_MARK("prefill");
+        runPrefillPhase(p, w, stream, phase, layer, lane, step);
+    } else {
+        runDecodePhase(p, w, stream, phase, layer, lane, step, choice);
+    }
+}
+
+/// All phases of a step; returns this workgroup's choice of a token if the step has a head.
+DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &step, bool head) {
+    Choice choice = noChoice();
+    const bool prefill = step.count > 1;
+    u32 phase = phaseNormAttention, layer = 0;
+    const u32 afterLayers = !head ? phaseHead + 1 : p.headInput == headOwnLane ? phaseHead : phaseAggregate;
+    while (phase <= phaseHead) {
+        KERNEL_MARK("dispatch");
+        if (prefill || !onlyPrefills(phase)) {
+            if (!prefill) {
+                runSums(p, w, phase, layer);
+            }
+            const bool once = phase == phaseHead && p.headInput != headOwnLane;
+            for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
+                runPhase(p, w, stream, phase, layer, lane, step, choice);
+            }
+        }
+        phase++;
+        if (phase == layerPhases) {
+            layer++;
+            phase = layer < p.layers ? phaseNormAttention : afterLayers;
+        }
+    }
+    return head ? workgroupChoice(w, p.scratchOffset, choice) : choice;
+}
+
+} // namespace monokernel::kernel
