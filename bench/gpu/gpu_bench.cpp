@@ -1,5 +1,5 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run.
-// Usage: gpu_bench KERNELS; prints a table. Weights are random.
+// Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random.
 
 #include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/gpu_layout.h"
@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <string_view>
+#include <utility>
 
 using namespace monokernel;
 
@@ -130,7 +132,7 @@ void benchShape(const char *name, const bench::Shape &shape, const GpuDevice &de
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER [2B] [nano]\n");
         return 2;
     }
     try {
@@ -140,8 +142,11 @@ int main(int argc, char **argv) {
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
                     copy);
         std::fflush(stdout);
-        benchShape("2B", bench::shape2B, device, kernels, read);
-        benchShape("nano", bench::shapeNano, device, kernels, read);
+        for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
+            if (argc == 2 || std::find(argv + 2, argv + argc, std::string_view(name)) != argv + argc) {
+                benchShape(name, shape, device, kernels, read);
+            }
+        }
         return 0;
     } catch (const std::exception &error) {
         std::fprintf(stderr, "%s\n", error.what());

@@ -7,7 +7,7 @@
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceRow, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
-//   addRounded: a sum that is not fused with what made its operands
+//   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
 //   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
 
@@ -49,20 +49,21 @@ DEV float asFloat(u32 bits) { return __builtin_bit_cast(float, bits); }
 DEV u32 asBits(float value) { return __builtin_bit_cast(u32, value); }
 DEV float bf16Low(u32 pair) { return asFloat(pair << 16); }
 DEV float bf16High(u32 pair) { return asFloat(pair & 0xffff0000u); }
-/// The nearest bf16's bits, ties to even.
-DEV u32 roundedBf16(float value) {
-    const u32 bits = asBits(value);
-    return (bits + 0x7fffu + ((bits >> 16) & 1)) >> 16;
+/// Two neighbouring values as two bf16 parts each, together good to 2^-17: the leading parts, and what they leave.
+struct SplitPair {
+    u32 leading, remainder;
+};
+DEV SplitPair splitPair(float first, float second) {
+    const u32 a = asBits(first), b = asBits(second);
+    return {upperHalves(a, b),
+            roundedPair(addRounded(first, -asFloat(a & 0xffff0000u)), addRounded(second, -asFloat(b & 0xffff0000u)))};
 }
-/// A value as two bf16 parts, together good to 2^-17: the leading one in the low half, what it leaves in the high half.
-DEV u32 splitValue(float value) {
-    const u32 leading = asBits(value) & 0xffff0000u;
-    return leading >> 16 | roundedBf16(addRounded(value, -asFloat(leading))) << 16;
-}
-DEV float joinedValue(u32 parts) { return bf16Low(parts) + bf16High(parts); }
+/// One value's parts: the leading one in the low half. Of a pair's words, the first's and the second's.
+DEV u32 firstParts(const SplitPair &pair) { return (pair.leading & 0xffffu) | pair.remainder << 16; }
+DEV u32 secondParts(const SplitPair &pair) { return upperHalves(pair.leading, pair.remainder); }
 /// The leading parts of two neighbours, and what they leave.
 DEV u32 leadingPair(u32 first, u32 second) { return (first & 0xffffu) | second << 16; }
-DEV u32 remainderPair(u32 first, u32 second) { return first >> 16 | (second & 0xffff0000u); }
+DEV u32 remainderPair(u32 first, u32 second) { return upperHalves(first, second); }
 
 DEV u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
 DEV float larger(float a, float b) { return a > b ? a : b; }

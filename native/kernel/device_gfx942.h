@@ -115,6 +115,13 @@ DEV float inverseSquareRoot(float x) { return __builtin_amdgcn_rsqf(x); }
 DEV float exponential2(float x) { return __builtin_amdgcn_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_amdgcn_logf(x); }
 
+/// The upper halves of two words, the first's below.
+DEV u32 upperHalves(u32 first, u32 second) { return __builtin_amdgcn_perm(second, first, 0x07060302); }
+/// The nearest bf16s, ties to even.
+DEV u32 roundedPair(float first, float second) {
+    const u32 a = __builtin_bit_cast(u32, first), b = __builtin_bit_cast(u32, second);
+    return upperHalves(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
+}
 DEV float addRounded(float a, float b) {
     asm("" : "+v"(a), "+v"(b));
     return a + b;

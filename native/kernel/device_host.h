@@ -82,6 +82,13 @@ DEV float inverseSquareRoot(float x) { return 1.0f / __builtin_sqrtf(x); }
 DEV float exponential2(float x) { return __builtin_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_log2f(x); }
 
+/// The upper halves of two words, the first's below.
+DEV u32 upperHalves(u32 first, u32 second) { return first >> 16 | (second & 0xffff0000u); }
+/// The nearest bf16s, ties to even.
+DEV u32 roundedPair(float first, float second) {
+    const u32 a = __builtin_bit_cast(u32, first), b = __builtin_bit_cast(u32, second);
+    return upperHalves(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
+}
 DEV float addRounded(float a, float b) { return a + b; }
 
 // A matrix instruction as on gfx942.

@@ -129,6 +129,14 @@ DEV float inverseSquareRoot(float x) { return __nvvm_rsqrt_approx_f(x); }
 DEV float exponential2(float x) { return __nvvm_ex2_approx_f(x); }
 DEV float logarithm2(float x) { return __nvvm_lg2_approx_f(x); }
 
+/// The upper halves of two words, the first's below.
+DEV u32 upperHalves(u32 first, u32 second) { return __nvvm_prmt(first, second, 0x7632); }
+/// The nearest bf16s, ties to even.
+DEV u32 roundedPair(float first, float second) {
+    u32 pair;
+    asm("cvt.rn.bf16x2.f32 %0,%1,%2;" : "=r"(pair) : "f"(second), "f"(first));
+    return pair;
+}
 DEV float addRounded(float a, float b) {
     float sum;
     asm("add.rn.f32 %0,%1,%2;" : "=f"(sum) : "f"(a), "f"(b));

@@ -139,12 +139,18 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
     const u32 at = partials + depthPart(m, w.wave) * panelRows + rowPart(m, w.wave) * m.waveRows;
 #pragma unroll
     for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
+        if (g > 0 && g >= m.groups) {
+            break;
+        }
+        if (sumToken(w.lane, 0) != 0) { // all columns are alike
+            continue;
+        }
 #pragma unroll
         for (u32 b = 0; b < rowBlocks; b++) {
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
                 const u32 row = sumRow(w.lane, i);
-                if (g < m.groups && sumToken(w.lane, i) == 0 && row < m.blockRows) {
+                if (sumToken(w.lane, i) == 0 && row < m.blockRows) {
                     *shared(at + (g * rowBlocks + b) * m.blockRows + row) = sums.of[g][b][0][i];
                 }
             }

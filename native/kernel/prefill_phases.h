@@ -54,6 +54,13 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
     }
 }
 
+/// Publishes two neighbours, each as two bf16 parts in a word.
+DEV void publishParts(u64 words, u32 index, float a, float b, u32 tag) {
+    const SplitPair parts = splitPair(a, b);
+    publishWord(global<u64>(words) + index, taggedWord(firstParts(parts), tag));
+    publishWord(global<u64>(words) + index + 1, taggedWord(secondParts(parts), tag));
+}
+
 /// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input.
 DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
@@ -71,10 +78,8 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
         }
         const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs])
                                 INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
-        bringResidual(p, w, m, residual, embeddingRow, gamma, update, [&](u32, u32 index, float a, float b) INLINED {
-            publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
-            publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
-        });
+        bringResidual(p, w, m, residual, embeddingRow, gamma, update,
+                      [&](u32, u32 index, float a, float b) INLINED { publishParts(out, index, a, b, w.tag); });
         barrier();
         if (threadIndex() == 0) {
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
@@ -116,10 +121,7 @@ DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step 
     for (u32 token = w.member; token < step.count; token += p.members) {
         const u64 out = prefillWords(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
         bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, chunkWords),
-                       [&](u32, u32 index, float a, float b) INLINED {
-                           publishWord(global<u64>(out) + index, taggedWord(splitValue(a), w.tag));
-                           publishWord(global<u64>(out) + index + 1, taggedWord(splitValue(b), w.tag));
-                       });
+                       [&](u32, u32 index, float a, float b) INLINED { publishParts(out, index, a, b, w.tag); });
     }
 }
 
@@ -173,7 +175,7 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
         if (phase == phaseGateUp) {
             const float up = scale * sums(row + 1, token);
             publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
-                        taggedWord(splitValue(siluTimes(value, up)), w.tag));
+                        taggedWord(firstParts(splitPair(siluTimes(value, up), 0.0f)), w.tag));
         } else {
             publish(product.output, token * m.laneRows + at, value, w.tag);
         }

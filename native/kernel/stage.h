@@ -38,9 +38,9 @@ DEV u32 stageOffset(MatrixArguments &m, u32 wave, u32 index) {
 
 DEV void stagePair(MatrixArguments &m, u32 wave, u32 index, float a, float b) {
     SHARED u32 *at = (SHARED u32 *)shared(stageOffset(m, wave, index));
-    const u32 first = splitValue(a), second = splitValue(b);
-    at[0] = leadingPair(first, second);
-    at[4] = remainderPair(first, second);
+    const SplitPair parts = splitPair(a, b);
+    at[0] = parts.leading;
+    at[4] = parts.remainder;
 }
 
 /// Element `index` of a wave's staged slice.

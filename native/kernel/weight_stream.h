@@ -69,7 +69,7 @@ private:
     DEV_MEMBER static bool sharedHead(Arguments &p) { return p.headInput != headOwnLane; }
 
     DEV_MEMBER void enter(Arguments &p, const Worker &w) {
-        MatrixArguments &m = matrixArguments(p, matrix);
+        auto &&m = matrixArguments(p, matrix); // a copy where indexing arguments is costly
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
         tileBytes = m.tileBytes;
