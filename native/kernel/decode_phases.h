@@ -12,6 +12,7 @@ namespace monokernel::kernel {
 /// The sum over lanes that belongs before a phase, by one wave of each workgroup.
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
+    phase = opaque(phase);
     if (w.wave != workgroupWaves - 1 || p.lanes == 1) {
         return;
     }
@@ -34,6 +35,7 @@ DEV bool readsResidual(Arguments &p, u32 phase) {
 
 DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
+    phase = opaque(phase);
     const auto stage = [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); };
     if (readsResidual(p, phase)) {
         UpdateWords from{};
@@ -105,6 +107,7 @@ DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block
 DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step,
                     u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
+    phase = opaque(phase);
     const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
     const u32 first = part * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
@@ -151,6 +154,7 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
 DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                         const Step &step, Choice &choice) {
     Arguments &p = *refresh(&all);
+    phase = opaque(phase);
     KERNEL_MARK("stage");
     if (phase == phaseQkv) {
         prefetchCache(p, w, layer, lane, step.position);

@@ -6,9 +6,9 @@
 //   waves: uniform, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
-//   matrix cores: blockPieces, pieceRow, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
-//   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
-//   TileStage: weight tiles on their way from memory to a wave
+//   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
+//   opaque; numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to
+//   bf16) TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
 
 #include "parameters.h"

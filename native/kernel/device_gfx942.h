@@ -32,6 +32,11 @@ DEV Arguments *refresh(Arguments *pointer) {
     return pointer;
 }
 
+/// Where it pays, hides from the compiler where a value comes from; it does not here.
+DEV u32 opaque(u32 value) {
+    return value;
+}
+
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
 DEV u32 threadIndex() { return __builtin_amdgcn_workitem_id_x(); }
@@ -131,10 +136,11 @@ DEV float addRounded(float a, float b) {
 // row or of a token, four for each of two instructions: the order of the inner dimension is permuted alike in both.
 constexpr u32 blockPieces = 1;
 constexpr u32 tokenColumns = 16;
-DEV u32 pieceRow(u32 lane, u32) { return lane & 15; }
+DEV u32 pieceRow(u32 lane) { return lane & 15; }
 DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
 DEV u32 columnToken(u32 lane) { return lane & 15; }
-DEV u32 sumRow(u32 lane, u32 index) { return 4 * (lane >> 4) + index; }
+/// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
+DEV u32 sumRow(u32 lane, u32 index, u32) { return 4 * (lane >> 4) + index; }
 DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
 
 /// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
@@ -157,7 +163,7 @@ struct TileStage {
     DEV_MEMBER void begin(Arguments &) {}
     DEV_MEMBER u32 depth(Arguments &) const { return 1; }
     DEV_MEMBER void fill(u64 address, u32 blockRows) {
-        const u32 lane = laneIndex(), row = pieceRow(lane, 0);
+        const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
 #pragma unroll
         for (u32 i = 0; i < tileBlocks; i++) {

@@ -26,6 +26,10 @@ DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
 DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
 
+/// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
+/// registers from far above.
+DEV u32 opaque(u32 value) { return value; }
+
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
 DEV u32 threadIndex() { return host::current().thread; }
@@ -94,10 +98,11 @@ DEV float addRounded(float a, float b) { return a + b; }
 // A matrix instruction as on gfx942.
 constexpr u32 blockPieces = 1;
 constexpr u32 tokenColumns = 16;
-DEV u32 pieceRow(u32 lane, u32) { return lane & 15; }
+DEV u32 pieceRow(u32 lane) { return lane & 15; }
 DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
 DEV u32 columnToken(u32 lane) { return lane & 15; }
-DEV u32 sumRow(u32 lane, u32 index) { return 4 * (lane >> 4) + index; }
+/// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
+DEV u32 sumRow(u32 lane, u32 index, u32) { return 4 * (lane >> 4) + index; }
 DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
 
 DEV float bf16At(u64 words, u32 index) {
@@ -113,7 +118,7 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
     for (u32 i = 0; i < 4; i++) {
         for (u32 k = 0; k < 16; k++) {
             const u32 quarter = k >> 2 << 4;
-            sum[i] += bf16At(rows[quarter + sumRow(laneIndex(), i)], k & 3) *
+            sum[i] += bf16At(rows[quarter + sumRow(laneIndex(), i, 16)], k & 3) *
                       bf16At(columns[quarter + sumToken(laneIndex(), i)], k & 3);
         }
     }
@@ -127,7 +132,7 @@ struct TileStage {
     void begin(Arguments &) {}
     u32 depth(Arguments &) const { return 1; }
     void fill(u64 address, u32 blockRows) {
-        const u32 lane = laneIndex(), row = pieceRow(lane, 0);
+        const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
             next[i] = streamLoad(reinterpret_cast<const void *>(address + i * blockRows * 64 + offset));

@@ -16,7 +16,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 3;
-constexpr u32 maxGroups = 4;
+constexpr u32 maxGroups = 2;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -31,6 +31,13 @@ DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {
     asm("{\n\t.reg .b64 parameter;\n\tmov.b64 parameter, monokernel_param_0;\n\tcvta.param.u64 %0, parameter;\n\t}"
         : "=l"(address));
     return reinterpret_cast<const PackedMatrix *>(address)[matrix];
+}
+
+/// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
+/// registers from far above.
+DEV u32 opaque(u32 value) {
+    asm volatile("" : "+r"(value));
+    return value;
 }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
@@ -143,14 +150,18 @@ DEV float addRounded(float a, float b) {
     return sum;
 }
 
-// mma.m16n8k16: rows are weights, columns tokens. A lane's 16-byte pieces hold 8 neighbouring elements of two rows and
-// of one token; the instruction's order of the inner dimension is permuted alike in both.
+// mma.m16n8k16: rows are weights, columns tokens. A lane's two 16-byte pieces of a block are the instruction's operands
+// as they are: of two rows, half a block apart, four elements each; and its piece of the input is its token's 8
+// elements. The instruction's order of the inner dimension is permuted alike in both.
 constexpr u32 blockPieces = 2;
 constexpr u32 tokenColumns = 8;
-DEV u32 pieceRow(u32 lane, u32 piece) { return (lane >> 2) + 8 * piece; }
 DEV u32 pieceChunk(u32 lane) { return lane & 3; }
 DEV u32 columnToken(u32 lane) { return lane >> 2; }
-DEV u32 sumRow(u32 lane, u32 index) { return (lane >> 2) + 8 * (index >> 1); }
+/// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
+DEV u32 sumRow(u32 lane, u32 index, u32 blockRows) {
+    const u32 half = blockRows >> 1, row = lane >> 2;
+    return row < half ? row + (index >> 1) * half : blockRows;
+}
 DEV u32 sumToken(u32 lane, u32 index) { return 2 * (lane & 3) + (index & 1); }
 
 /// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
@@ -159,7 +170,7 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
     const u32 i = 2 * half;
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
         : "+f"(a), "+f"(b), "+f"(c), "+f"(d)
-        : "r"(weights[0][i]), "r"(weights[1][i]), "r"(weights[0][i + 1]), "r"(weights[1][i + 1]), "r"(tokens[i]),
+        : "r"(weights[half][0]), "r"(weights[half][1]), "r"(weights[half][2]), "r"(weights[half][3]), "r"(tokens[i]),
           "r"(tokens[i + 1]));
     sum = f32x4{a, b, c, d};
 }
@@ -204,16 +215,16 @@ struct TileStage {
     /// This lane's pieces of the oldest tile, whose slot is free from then on.
     DEV_MEMBER void take(u32 blockRows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         await();
-        const u32 at = ring + slot * slotBytes + pieceChunk(laneIndex()) * 16;
+        const u32 half = blockRows >> 1, row = laneIndex() >> 2;
+        const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
         for (u32 piece = 0; piece < blockPieces; piece++) {
-            const u32 row = pieceRow(laneIndex(), piece), from = at + (row < blockRows ? row : blockRows - 1) * 64;
 #pragma unroll
             for (u32 i = 0; i < tileBlocks; i++) {
                 u32 a, b, c, d;
                 asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
                              : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                             : "r"(from + i * blockRows * 64)
+                             : "r"(at + (2 * i + piece) * half * 64)
                              : "memory");
                 blocks[i][piece] = u32x4{a, b, c, d};
             }

@@ -149,7 +149,7 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
         for (u32 b = 0; b < rowBlocks; b++) {
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
-                const u32 row = sumRow(w.lane, i);
+                const u32 row = sumRow(w.lane, i, m.blockRows);
                 if (sumToken(w.lane, i) == 0 && row < m.blockRows) {
                     *shared(at + (g * rowBlocks + b) * m.blockRows + row) = sums.of[g][b][0][i];
                 }
@@ -250,7 +250,7 @@ DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowB
         for (u32 c = 0; c < tokenTiles; c++) {
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
-                const u32 row = sumRow(w.lane, i), token = c * tokenColumns + sumToken(w.lane, i);
+                const u32 row = sumRow(w.lane, i, m.blockRows), token = c * tokenColumns + sumToken(w.lane, i);
                 if (row < m.blockRows) {
                     *shared((depthPart(m, w.wave) * maxPrefillTokens + token) * pitch + first + b * m.blockRows + row) =
                         sums[b][c][i];

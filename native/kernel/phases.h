@@ -23,8 +23,10 @@ enum Phase : u32 {
 };
 constexpr u32 layerPhases = phaseAggregate;
 
-DEV bool onlyPrefills(u32 phase) {
-    return phase == phaseNormAttention || phase == phaseCache || phase == phaseMerge || phase == phaseNormFfn;
+/// The phase after `phase`.
+DEV u32 nextPhase(u32 phase, bool prefill) {
+    constexpr u32 skipping = 1 << phaseQkv | 1 << phaseAttention | 1 << phaseOutput;
+    return phase + 1 + (prefill ? 0 : skipping >> phase & 1);
 }
 
 /// Where a step stands, uniform over the grid: a prefill step has several tokens.

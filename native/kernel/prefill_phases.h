@@ -199,6 +199,7 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
 /// A phase of a prefill step other than attention.
 DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                          const Step &step) {
+    phase = opaque(phase);
     if (phase == phaseNormAttention || phase == phaseNormFfn) {
         publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
     } else if (phase == phaseCache) {

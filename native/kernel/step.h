@@ -9,10 +9,11 @@ namespace monokernel::kernel {
 
 DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
                   Choice &choice) {
+    phase = opaque(phase);
     if (phase == phaseAttention) {
         KERNEL_MARK("attention");
         attend(p, w, layer, lane, step);
-    } else if (step.count > 1) {
+    } else if (__builtin_expect(step.count > 1, 0)) {
         KERNEL_MARK("prefill");
         runPrefillPhase(p, w, stream, phase, layer, lane, step);
     } else {
@@ -24,23 +25,22 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
 DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &step, bool head) {
     Choice choice = noChoice();
     const bool prefill = step.count > 1;
-    u32 phase = phaseNormAttention, layer = 0;
+    const u32 firstPhase = prefill ? phaseNormAttention : phaseQkv;
     const u32 afterLayers = !head ? phaseHead + 1 : p.headInput == headOwnLane ? phaseHead : phaseAggregate;
+    u32 phase = firstPhase, layer = 0;
     while (phase <= phaseHead) {
         KERNEL_MARK("dispatch");
-        if (prefill || !onlyPrefills(phase)) {
-            if (!prefill) {
-                runSums(p, w, phase, layer);
-            }
-            const bool once = phase == phaseHead && p.headInput != headOwnLane;
-            for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
-                runPhase(p, w, stream, phase, layer, lane, step, choice);
-            }
+        if (!prefill) {
+            runSums(p, w, phase, layer);
         }
-        phase++;
+        const bool once = phase == phaseHead && p.headInput != headOwnLane;
+        for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
+            runPhase(p, w, stream, phase, layer, lane, step, choice);
+        }
+        phase = nextPhase(phase, prefill);
         if (phase == layerPhases) {
             layer++;
-            phase = layer < p.layers ? phaseNormAttention : afterLayers;
+            phase = layer < p.layers ? firstPhase : afterLayers;
         }
     }
     return head ? workgroupChoice(w, p.scratchOffset, choice) : choice;

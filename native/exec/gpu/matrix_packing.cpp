@@ -28,9 +28,7 @@ PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBloc
     m.steps = roundUp(ceilDivide(m.waveChunks, stepChunks), m.tileSteps);
     m.panels = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * maxBlockRows);
     m.blockRows = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * m.panels);
-    if (rowBlocks % rules.rowMultiple != 0) {
-        m.blockRows = roundUp(m.blockRows, rules.rowMultiple);
-    }
+    m.blockRows = roundUp(m.blockRows, target.waveLanes == 64 && rowBlocks % rules.rowMultiple == 0 ? 1 : 2);
     m.waveRows = groups * rowBlocks * m.blockRows;
     m.tileBytes = target.tileBlocks * m.blockRows * stepChunks * chunkElements * 2;
     m.waveTiles = m.panels * (m.steps / m.tileSteps) * groups;
@@ -73,9 +71,14 @@ uint64_t memberBytes(const KernelTarget &target, const PackedMatrix &matrix) {
     return static_cast<uint64_t>(matrix.waveTiles) * target.waves() * matrix.tileBytes;
 }
 
-uint32_t pieceOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t chunk) {
-    const uint32_t piece = target.waveLanes == 64 ? chunk * blockRows + row : row * stepChunks + chunk;
-    return piece * chunkElements * 2;
+uint32_t elementOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t element) {
+    const uint32_t chunk = element / chunkElements, inChunk = element % chunkElements;
+    if (target.waveLanes == 64) { // a lane's 16 bytes: a row's chunk
+        return (chunk * blockRows + row) * 16 + inChunk * 2;
+    }
+    // A lane's 16 bytes: half a chunk of two rows that lie half a block apart, in pairs of elements.
+    const uint32_t half = blockRows / 2, piece = inChunk / 4 * half * stepChunks + row % half * stepChunks + chunk;
+    return piece * 16 + inChunk % 4 / 2 * 8 + row / half * 4 + inChunk % 2 * 2;
 }
 
 void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t member, const RowSource &row,
@@ -90,15 +93,18 @@ void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t memb
         const uint32_t panel = r / (rowWaves * m.waveRows), rowWave = r / m.waveRows % rowWaves;
         const uint32_t block = r % m.waveRows / m.blockRows, inBlock = r % m.blockRows;
         for (uint32_t chunk = 0; chunk < chunks; chunk++) {
-            const uint32_t wave = rowWave * (1u << m.depthWavesLog2) + chunk / m.waveChunks,
-                           inWave = chunk % m.waveChunks;
-            const uint32_t step = inWave / stepChunks;
-            const uint32_t tile = (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
-            const uint64_t at = (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +
-                                (step % m.tileSteps * rowBlocks + block % rowBlocks) * blockBytes +
-                                pieceOffset(target, m.blockRows, inBlock, inWave % stepChunks);
+            const uint32_t inWave = chunk % m.waveChunks, step = inWave / stepChunks;
+            const uint32_t wave = (rowWave << m.depthWavesLog2) + chunk / m.waveChunks;
+            const uint32_t tile =
+                (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
+            std::byte *at = out.data() + (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +
+                            (step % m.tileSteps * rowBlocks + block % rowBlocks) * blockBytes;
             const uint32_t elements = std::min(chunkElements, m.depth - chunk * chunkElements);
-            std::memcpy(out.data() + at, values.data() + chunk * chunkElements, elements * sizeof(uint16_t));
+            for (uint32_t i = 0; i < elements; i += 2) { // pairs lie together on every target; the depth is even
+                const uint32_t element = inWave % stepChunks * chunkElements + i;
+                std::memcpy(at + elementOffset(target, m.blockRows, inBlock, element),
+                            values.data() + chunk * chunkElements + i, 2 * sizeof(uint16_t));
+            }
         }
     }
 }

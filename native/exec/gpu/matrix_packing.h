@@ -24,8 +24,8 @@ kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows,
 /// Bytes of one workgroup's part of one lane and layer.
 uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix);
 
-/// Where in its block (bytes) a lane of a wave finds the 8 elements of chunk `chunk` (0 to 3) of row `row`.
-uint32_t pieceOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t chunk);
+/// Where in its block (bytes) the matrix cores of a target want element `element` (0 to 31) of row `row`.
+uint32_t elementOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t element);
 
 /// Gives `depth` bf16 values of a row.
 using RowSource = std::function<std::span<const uint16_t>(uint32_t row)>;

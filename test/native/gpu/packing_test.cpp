@@ -26,7 +26,7 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
             for (uint32_t unit = 0; unit < t.tileBlocks * m.blockRows * 32; unit++) {
                 const uint32_t block = unit / (m.blockRows * 32), row = unit / 32 % m.blockRows, k = unit % 32;
                 const uint64_t at = (uint64_t{tile} * t.waves() + wave) * m.tileBytes + block * blockBytes +
-                                    pieceOffset(t, m.blockRows, row, k / 8) + k % 8 * 2;
+                                    elementOffset(t, m.blockRows, row, k);
                 CHECK(!read[at]);
                 read[at] = true;
                 uint16_t bits;
