@@ -13,7 +13,7 @@ constexpr u32 maxHeadDim = 256;
 constexpr u32 maxQueries = 2; ///< query heads that share a pass over the cache: more do not fit into the registers
 
 constexpr u32 keyBlock = 64;  ///< positions that lie together in the key cache
-constexpr u32 keyBatch = 12;  ///< 16-byte loads of keys in flight a lane
+constexpr u32 keyBatch = 8;   ///< 16-byte loads of keys in flight a lane
 constexpr u32 valueGroup = 2; ///< elements of a head whose values are loaded at once
 
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.

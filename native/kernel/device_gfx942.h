@@ -33,9 +33,7 @@ DEV Arguments *refresh(Arguments *pointer) {
 }
 
 /// Where it pays, hides from the compiler where a value comes from; it does not here.
-DEV u32 opaque(u32 value) {
-    return value;
-}
+DEV u32 opaque(u32 value) { return value; }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 

@@ -10,6 +10,8 @@ namespace monokernel::kernel {
 DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
                   Choice &choice) {
     phase = opaque(phase);
+    layer = opaque(layer);
+    lane = opaque(lane);
     if (phase == phaseAttention) {
         KERNEL_MARK("attention");
         attend(p, w, layer, lane, step);

@@ -6,8 +6,6 @@ namespace golden {
 
 /// Allowed difference of a logit with f32 activations and the hardware's approximate exp2 and rsqrt.
 constexpr double gpuTolerance = 3e-3;
-/// The same for passes of many tokens, whose activations are bf16: 3 % of the logits' spread (about 1).
-constexpr double gpuChunkTolerance = 3e-2;
 
 /// Largest difference of the logits from the reference's; NaN counts as infinite.
 double worstDifference(const std::vector<float> &logits, const Folder &expected);
