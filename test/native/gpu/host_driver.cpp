@@ -2,7 +2,9 @@
 
 #include "kernel/monokernel.cpp" // the kernel itself, built for the host
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace monokernel {
 
@@ -10,7 +12,10 @@ namespace {
 
 class HostDriver final : public GpuDriver {
 public:
-    HostDriver(uint32_t computeUnits, uint64_t seed) : seed_(seed) { device_ = {"host", "fibers", 0, computeUnits, 0}; }
+    HostDriver(uint32_t computeUnits, uint64_t seed, uint32_t missing, uint32_t spinLimit)
+        : seed_(seed), missing_(missing), spinLimit_(spinLimit) {
+        device_ = {"host", "fibers", 0, computeUnits, 0};
+    }
 
     const GpuDevice &device() const override { return device_; }
 
@@ -42,14 +47,17 @@ public:
                 uint32_t sharedBytes) override {
         kernel::Parameters p;
         std::memcpy(&p, parameters.data(), sizeof p);
+        p.spinLimit = std::min(p.spinLimit, spinLimit_);
         grid_ = std::make_unique<kernel::host::Grid>(
-            workgroups, threads, sharedBytes, [p] { kernel::monokernel(p); }, seed_++);
+            workgroups - std::exchange(missing_, 0), threads, sharedBytes, [p] { kernel::monokernel(p); }, seed_++);
     }
     bool finished() override { return grid_->step(); }
 
 private:
     GpuDevice device_;
     uint64_t seed_;
+    uint32_t missing_; ///< workgroups that the next launch lacks
+    uint32_t spinLimit_;
     std::vector<std::unique_ptr<std::byte, decltype(&std::free)>> memory_;
     std::unique_ptr<kernel::host::Grid> grid_;
 };
@@ -57,7 +65,11 @@ private:
 } // namespace
 
 std::unique_ptr<GpuDriver> makeHostDriver(uint32_t computeUnits, uint64_t seed) {
-    return std::make_unique<HostDriver>(computeUnits, seed);
+    return std::make_unique<HostDriver>(computeUnits, seed, 0, ~0u);
+}
+
+std::unique_ptr<GpuDriver> makeIncompleteHostDriver(uint32_t computeUnits, uint64_t seed, uint32_t spinLimit) {
+    return std::make_unique<HostDriver>(computeUnits, seed, 1, spinLimit);
 }
 
 } // namespace monokernel

@@ -8,4 +8,7 @@ namespace monokernel {
 /// `seed`.
 std::unique_ptr<GpuDriver> makeHostDriver(uint32_t computeUnits, uint64_t seed);
 
+/// The same, whose first launch lacks its last workgroup, and whose kernel waits for `spinLimit` polls at most.
+std::unique_ptr<GpuDriver> makeIncompleteHostDriver(uint32_t computeUnits, uint64_t seed, uint32_t spinLimit);
+
 } // namespace monokernel

@@ -41,4 +41,25 @@ TEST(laneNormOnTwoWorkgroupsALane) { checkGolden("laneformer-lane-norm", 9); }
 TEST(qwen3OnSeveralWorkgroups) { checkGolden("qwen3", 5); }
 TEST(qwen2OnOneWorkgroup) { checkGolden("qwen2", 1); }
 
+/// A workgroup that never comes is an error that names what was waited for, soon, and the next request is right.
+TEST(aWaitInVainEndsAndIsNamed) {
+    const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "llama";
+    const golden::Folder expected = golden::readFolder(folder);
+    const auto executor = makeGpuExecutor(makeIncompleteHostDriver(3, 7, 4000), Model::open(folder),
+                                          {.kernelFolder = {}, .slots = 1, .contextLength = 0}, {});
+    const std::vector<uint32_t> first{0};
+    std::string message;
+    try {
+        executor->logits(0, expected.prompt, first, 1);
+    } catch (const ExecutionError &error) {
+        message = error.what();
+    }
+    CHECK_MESSAGE(message.find("waited in vain for") != std::string::npos && message.find("layer") != std::string::npos,
+                  message);
+    golden::Folder begin = expected;
+    begin.positions.resize(1);
+    begin.logits.resize(1);
+    CHECK(golden::worstDifference(executor->logits(0, expected.prompt, first, 1), begin) < golden::gpuTolerance);
+}
+
 int main(int argc, char **argv) { return check::checkMain(argc, argv); }
