@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { TopologyCpu, TopologyGpu } from '../protocol';
 import type { EngineOptions, GenerateOptions, GenerateStatistics } from './contract';
 import { EngineError } from './contract';
 
@@ -15,51 +16,14 @@ export interface EngineStatistics {
   memoryBytes: number;
 }
 
-/** What a calibration found out about a GPU's memory (native/topology/calibration_file.h). */
-export interface GpuCalibration {
-  /** Pages after which homes repeat; 0: no usable structure. */
-  period: number;
-  homes: number;
-  /** 0..1. */
-  confidence: number;
-  /** Median round trip of a flag in a page of the own home and of another; 0: not measured. */
-  localNanoseconds: number;
-  remoteNanoseconds: number;
-  pages: number;
-  reason: string;
-}
-
-export interface GpuDevice {
-  target: 'gfx942' | 'sm_90';
-  name: string;
-  driver: string;
-  index: number;
-  computeUnits: number;
-  memoryBytes: number;
-  computeDies: number;
-  homes: number;
-  /** 0: not known. */
-  stacksPerHome: number;
-  calibration?: GpuCalibration;
-}
-
-/** The CPU as the operating system describes it (native/exec/cpu/cpu_topology.h). */
-export interface Cpu {
-  /** Empty: not known. */
-  name: string;
-  cores: { processor: number; package: number; node: number; used: boolean }[];
-  caches: { level: number; type: string; bytes: number; count: number; sharedBy: number }[];
-  nodes: { index: number; memoryBytes: number }[];
-}
-
 /** What the addon found on this machine. */
 export interface ProbeResult {
   version: string;
   /** Best first. */
   instructionSets: string[];
-  cpu: Cpu;
-  gpuDevices: GpuDevice[];
-  /** What was looked for on the GPU side, for the log. */
+  cpu: TopologyCpu;
+  gpuDevices: TopologyGpu[];
+  /** What was looked for on the GPU side, a line each. */
   gpuReason: string;
 }
 
