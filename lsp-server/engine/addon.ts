@@ -27,6 +27,15 @@ export interface ProbeResult {
   gpuReason: string;
 }
 
+/** What came of one GPU's calibration. */
+export interface CalibratedGpu {
+  gpu: number;
+  name: string;
+  kept: boolean;
+  /** What was found, or what went wrong. */
+  reason: string;
+}
+
 export interface AddonFacts {
   family: string;
   vocabularySize: number;
@@ -61,6 +70,7 @@ export interface Addon {
     ): Promise<AddonEngine>;
   };
   probe(): ProbeResult;
+  calibrate(kernelFolder: string): CalibratedGpu[];
 }
 
 /** Loads the addon into this process; probe it in a child process first (probe.ts). Throws EngineError. */

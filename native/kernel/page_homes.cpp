@@ -45,7 +45,8 @@ DEV u32 play(const PageHomesParameters &p, Player &player, u32 page, u32 round) 
             publishWord(word, back);
         }
     }
-    return player.serves && !player.failed && best < 0xffffffffull ? static_cast<u32>(best) : 0;
+    const bool counts = player.serves && !player.failed && best < 0xffffffffull;
+    return counts ? static_cast<u32>(best) + (best == 0 ? 1 : 0) : 0; // 0 stands for no time
 }
 
 /// Roles come from tickets: on a device with dies one counter a die, dies 2i and 2i + 1 being the sides of probe i;

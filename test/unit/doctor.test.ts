@@ -8,6 +8,10 @@ function doctor(...args: string[]): { status: number | null; stdout: string; std
   return spawnSync(process.execPath, ['dist/doctor.js', ...args], { encoding: 'utf8', timeout: 60_000 });
 }
 
+function hasGpu(): boolean {
+  return (JSON.parse(doctor('--json').stdout) as TopologyResult).gpus.length > 0;
+}
+
 test('doctor: the machine in text, and 0 when the model can run', () => {
   const { status, stdout, stderr } = doctor('--engine', 'cpu');
   assert.equal(status, 0, stderr);
@@ -29,6 +33,12 @@ test('doctor: 1 and what to do when the model cannot run', () => {
   const { status, stdout } = doctor('--model', '/nowhere/at/all');
   assert.equal(status, 1);
   assert.match(stdout, /^Problems +ERROR: The model folder \/nowhere\/at\/all does not exist\./m);
+});
+
+test('doctor: a calibration without a GPU says so and is no failure', { skip: hasGpu() }, () => {
+  const { status, stderr } = doctor('--calibrate', '--engine', 'cpu');
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /There is no GPU to calibrate/);
 });
 
 test('doctor: 2 and the usage for what it does not know', () => {
