@@ -37,16 +37,6 @@ function gpuProblems({ gpus, gpuSearch, kernels }: Omit<TopologyResult, 'problem
       problems.push(hint(sentence(line), 'Run "npm run doctor -- --calibrate" once.'));
     }
   }
-  for (const gpu of gpus) {
-    if (gpu.homes > 1 && !gpu.calibration) {
-      problems.push(
-        hint(
-          `GPU ${gpu.index} (${gpu.name}) is not calibrated: which memory is near which die is not known, so nothing is placed by it.`,
-          'Run "npm run doctor -- --calibrate" once, while nothing else uses the GPU.',
-        ),
-      );
-    }
-  }
   return problems;
 }
 

@@ -85,18 +85,13 @@ test('look: a GPU without its kernel is an error that says how to build it', asy
   assert.match(box.problems[0]?.remedy ?? '', /build:kernels/);
 });
 
-test('look: a GPU with its kernel runs the model; one with dies wants a calibration once', async () => {
+test('look: a GPU with its kernel runs the model', async () => {
   const addon = addonWith('monokernel.gfx942.co', 'monokernel.sm_90.ptx');
-  const bare = await look({ machine: probed(mi300x), addon });
-  assert.equal(bare.engine.chosen, 'gfx942');
-  assert.deepEqual(
-    bare.problems.map(({ severity }) => severity),
-    ['hint'],
-  );
-  assert.match(bare.problems[0]?.remedy ?? '', /doctor -- --calibrate/);
-  const measured = await look({ machine: probed({ ...mi300x, calibration }), addon });
-  assert.deepEqual(measured.problems, []);
-  assert.deepEqual((await look({ machine: probed(h200), addon })).problems, []);
+  const box = await look({ machine: probed(mi300x), addon });
+  assert.equal(box.engine.chosen, 'gfx942');
+  assert.equal(box.placement.length, 8);
+  assert.deepEqual(box.problems, []);
+  assert.equal((await look({ machine: probed(h200), addon })).engine.chosen, 'sm_90');
 });
 
 test('look: what the native side says of other GPUs and broken calibrations becomes hints', async () => {

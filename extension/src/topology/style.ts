@@ -10,7 +10,7 @@ code { font-family: var(--vscode-editor-font-family); }
 .quiet { color: var(--vscode-descriptionForeground); }
 .problem { border-left: 3px solid var(--vscode-editorWarning-foreground); padding: 0.35rem 0.75rem; margin: 0.5rem 0; background: var(--vscode-textBlockQuote-background); }
 .problem.error { border-color: var(--vscode-editorError-foreground); }
-.box { border: 1px solid var(--vscode-contrastBorder, color-mix(in srgb, var(--vscode-foreground) 30%, transparent)); border-radius: 4px; padding: 0.6rem 0.75rem; }
+.box { border: 1px solid color-mix(in srgb, var(--vscode-foreground) 40%, transparent); border-radius: 4px; padding: 0.6rem 0.75rem; }
 .outer { background: var(--vscode-sideBar-background); }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(12.5rem, 100%), 1fr)); gap: 0.6rem; margin-top: 0.5rem; }
 .cells { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.75rem, 1fr)); gap: 0.4rem; margin-top: 0.5rem; }

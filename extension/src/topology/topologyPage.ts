@@ -25,6 +25,7 @@ export class TopologyPage implements vscode.Disposable {
     try {
       await this.session.started(source.token);
       const box = await this.session.request<TopologyResult>(TopologyRequest.method, {}, source.token);
+      if (source.token.isCancellationRequested) return undefined;
       panel.webview.html = topologyHtml(box, nonce);
       return panel.webview.html;
     } catch (error) {
