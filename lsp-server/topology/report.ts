@@ -47,9 +47,10 @@ function cpuLines({ cpu, instructionSets }: TopologyResult): string[] {
   return lines;
 }
 
-function gpuLines({ gpus, gpuSearch }: TopologyResult): string[] {
+function gpuLines({ version, gpus, gpuSearch }: TopologyResult): string[] {
+  if (version === '') return ['not looked for: the engine cannot be loaded'];
   const found = gpus.flatMap(gpuFacts);
-  const lines = found.length > 0 ? found : ['none that the kernels run on; the CPU runs the model'];
+  const lines = found.length > 0 ? found : ['none that the kernels run on'];
   return [...lines, ...gpuSearch.map((line) => `looked for ${line}`)];
 }
 

@@ -1,11 +1,11 @@
 #include "topology/page_votes.h"
 
+#include "topology/page_map.h"
+
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <stdexcept>
-
-#include "topology/page_map.h"
 
 namespace monokernel {
 

@@ -43,6 +43,16 @@ test('topology page: GPUs with dies, stacks, lanes, links and what was measured'
   assert.ok(!plain(topologyHtml(boxOf({ gpus: gpus.slice(0, 1) }), 'n')).includes('Links'));
 });
 
+test('topology page: says of GPUs and CPU only what is so', () => {
+  const nothing = { setting: 'gfx942', why: 'no such GPU was found', workers: 3 } as const;
+  const asked = plain(topologyHtml(boxOf({ engine: nothing }), 'n'));
+  assert.match(asked, /Nothing can run it: no such GPU was found\./);
+  assert.match(asked, /No GPU was found/);
+  assert.ok(!asked.includes('The CPU runs the model') && !asked.includes('worker 0'));
+  const unloaded = plain(topologyHtml(boxOf({ version: '', cpu: { ...boxOf({}).cpu, cores: [] } }), 'n'));
+  assert.ok(!unloaded.includes('No GPU was found') && !unloaded.includes('CPU:'));
+});
+
 test('topology page: cores without a worker, where there are fewer workers than cores', () => {
   const { engine } = boxOf({});
   const text = plain(topologyHtml(boxOf({ engine: { ...engine, workers: 2 } }), 'n'));

@@ -10,21 +10,23 @@ const LINK_OF: Record<TopologyGpu['target'], string> = {
   sm_90: 'NVLink or PCIe; speed here',
 };
 
-export function gpuSections({ gpus, placement, gpuSearch }: TopologyResult): Html {
-  if (gpus.length === 0) return noGpu(gpuSearch);
+export function gpuSections(box: TopologyResult): Html {
+  const { gpus, placement } = box;
+  if (gpus.length === 0) return box.version === '' ? empty : noGpu(box);
   const links = gpus.length > 1 ? linkSection(gpus) : empty;
   return html`${gpus.map((gpu) => gpuSection(gpu, placement))}${links}`;
 }
 
-function noGpu(search: readonly string[]): Html {
+function noGpu({ gpuSearch, engine }: TopologyResult): Html {
+  const meaning = html`<p>
+    The CPU runs the model instead. That suits the built-in model; models of billions of parameters are slow on it.
+  </p>`;
   return html`<section>
     <h2>GPUs</h2>
     <p><strong>No GPU was found</strong> that the kernels run on (AMD MI300X, NVIDIA H100 or H200).</p>
-    <p>
-      The CPU runs the model instead. That suits the built-in model; models of billions of parameters are slow on it.
-    </p>
+    ${engine.chosen === 'cpu' ? meaning : empty}
     <ul class="quiet">
-      ${search.map((line) => html`<li>Looked for ${line}</li>`)}
+      ${gpuSearch.map((line) => html`<li>Looked for ${line}</li>`)}
     </ul>
   </section>`;
 }

@@ -4,6 +4,12 @@
 
 namespace synthetic {
 
+namespace {
+
+constexpr uint32_t longestRun = 6; ///< pages of one home side by side
+
+}
+
 std::vector<uint8_t> pattern(const std::vector<uint32_t> &counts, uint64_t seed) {
     std::mt19937_64 random(seed);
     std::vector<uint8_t> pages;
@@ -11,16 +17,13 @@ std::vector<uint8_t> pattern(const std::vector<uint32_t> &counts, uint64_t seed)
         pages.insert(pages.end(), counts[home], static_cast<uint8_t>(home));
     }
     std::ranges::shuffle(pages, random);
-    for (size_t page = 6; page < pages.size();
-         page++) { // a seventh neighbour changes places with a page of another home
-        const auto run = std::ranges::find_if(pages.rbegin() + static_cast<std::ptrdiff_t>(pages.size() - page - 1),
-                                              pages.rend(), [&](uint8_t home) { return home != pages[page]; });
-        if (run - (pages.rbegin() + static_cast<std::ptrdiff_t>(pages.size() - page - 1)) > 6) {
-            const auto other = std::ranges::find_if(pages.begin() + static_cast<std::ptrdiff_t>(page), pages.end(),
-                                                    [&](uint8_t home) { return home != pages[page]; });
-            if (other != pages.end()) {
-                std::iter_swap(pages.begin() + static_cast<std::ptrdiff_t>(page), other);
-            }
+    uint32_t run = 0;
+    for (auto page = pages.begin(); page != pages.end(); ++page) {
+        run = page != pages.begin() && *page == *(page - 1) ? run + 1 : 1;
+        const auto other = std::find_if(page, pages.end(), [&](uint8_t home) { return home != *page; });
+        if (run > longestRun && other != pages.end()) {
+            std::iter_swap(page, other);
+            run = 1;
         }
     }
     return pages;
