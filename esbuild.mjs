@@ -21,7 +21,7 @@ const shared = {
 
 const programs = [
   { entryPoints: { extension: 'extension/src/extension.ts' }, external: ['vscode'] },
-  { entryPoints: { server: 'lsp-server/server.ts', complete: 'lsp-server/cli.ts' } },
+  { entryPoints: { server: 'lsp-server/server.ts', complete: 'lsp-server/cli.ts', doctor: 'lsp-server/doctor.ts' } },
 ];
 
 for (const program of programs) {

@@ -10,9 +10,11 @@ import { WorkspacePaths } from './open_documents';
 import { ACCEPTED_COMMAND, Stats, Status, type InitializationOptions, type Settings } from './protocol';
 import { Reporter } from './reporter';
 import { needsReload, readSettings } from './settings';
+import { lookAtMachine, type Probe } from './topology/look';
+import { registerTopology } from './topology/topology_feature';
 
 /** Wires the features to a connection. The caller calls `connection.listen()`. */
-export function startServer(connection: Connection, dependencies: { loadEngine: EngineLoader }): void {
+export function startServer(connection: Connection, dependencies: { loadEngine: EngineLoader; probe: Probe }): void {
   const documents = new TextDocuments(TextDocument);
   const paths = new WorkspacePaths();
   const reporter = new Reporter({
@@ -24,6 +26,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     },
   });
   let settings: Settings = readSettings(undefined);
+  let places = { addon: '', defaultModel: '' };
   let host: ModelHost | undefined;
   let completer: Completer | undefined;
   let state = '';
@@ -31,7 +34,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
 
   connection.onInitialize(({ initializationOptions, workspaceFolders, capabilities }) => {
     const options = readInitializationOptions(initializationOptions);
-    settings = options.settings;
+    ({ settings, ...places } = options);
     paths.set(workspaceFolders ?? []);
     tellsFolders = capabilities.workspace?.workspaceFolders === true;
     host = new ModelHost(
@@ -80,6 +83,9 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     model: () => host?.current,
     maxTokens: () => settings.explain.maxTokens,
   });
+  registerTopology(connection, () =>
+    lookAtMachine({ places, settings, running: host?.current?.engine.model.description, probe: dependencies.probe }),
+  );
   documents.listen(connection);
 }
 

@@ -85,9 +85,88 @@ export interface ExplainDeltaParams {
   delta: string;
 }
 
+/** The CPU as the operating system describes it. */
+export interface TopologyCpu {
+  /** Empty: not known. */
+  name: string;
+  /** Physical cores; `used` where a worker may run. */
+  cores: { processor: number; package: number; node: number; used: boolean }[];
+  caches: { level: number; type: string; bytes: number; count: number; sharedBy: number }[];
+  nodes: { index: number; memoryBytes: number }[];
+}
+
+/** What a calibration found out about a GPU's memory. */
+export interface TopologyCalibration {
+  /** Pages of 4 KiB after which their homes repeat; 0: no usable structure. */
+  period: number;
+  homes: number;
+  /** 0..1. */
+  confidence: number;
+  /** Median round trip of a flag in a page of the own home and of another; 0: not measured. */
+  localNanoseconds: number;
+  remoteNanoseconds: number;
+  pages: number;
+  reason: string;
+}
+
+/** A GPU that the kernels run on. */
+export interface TopologyGpu {
+  target: 'gfx942' | 'sm_90';
+  name: string;
+  driver: string;
+  /** As its driver counts. */
+  index: number;
+  computeUnits: number;
+  memoryBytes: number;
+  computeDies: number;
+  /** Parts of the memory that some dies are nearer to than others. */
+  homes: number;
+  /** HBM stacks; 0: not known. */
+  stacksPerHome: number;
+  calibration?: TopologyCalibration;
+}
+
+export interface TopologyProblem {
+  /** An `error` keeps the model, or what the settings ask for, from running. */
+  severity: 'error' | 'hint';
+  what: string;
+  /** What to do. */
+  remedy: string;
+}
+
+/** The machine, what runs on it and what is wrong with it. */
+export interface TopologyResult {
+  /** Of the native engine; empty when it cannot be loaded. */
+  version: string;
+  /** Best first. */
+  instructionSets: string[];
+  cpu: TopologyCpu;
+  gpus: TopologyGpu[];
+  /** What was looked for on the GPU side, a line each. */
+  gpuSearch: string[];
+  /** GPU code objects that came with the extension. */
+  kernels: { name: string; bytes: number }[];
+  engine: {
+    setting: Settings['engine'];
+    /** What the setting comes to on this machine; undefined: nothing can run. */
+    chosen?: 'cpu' | 'gfx942' | 'sm_90';
+    why: string;
+    /** CPU workers when the CPU is chosen. */
+    workers: number;
+    /** What runs now, for people; undefined while no model is loaded. */
+    running?: string;
+  };
+  model: { path: string; name?: string; family?: string; lanes?: number };
+  /** Lanes of the model on each die of each GPU that is used. */
+  placement: { gpu: number; die: number; lanes: number[] }[];
+  problems: TopologyProblem[];
+}
+
 /** Explains a selection; streams `ExplainDelta` until it answers. Cancel by the request's token. */
 export const ExplainRequest = new RequestType<ExplainParams, ExplainResult, void>('monokernel/explain');
 export const ExplainDelta = new NotificationType<ExplainDeltaParams>('monokernel/explainDelta');
+/** Looks at the machine, in a process of its own: takes a moment, seconds with large GPUs. */
+export const TopologyRequest = new RequestType<object, TopologyResult, void>('monokernel/topology');
 export const Status = new NotificationType<StatusParams>('monokernel/status');
 export const Stats = new NotificationType<StatsParams>('monokernel/stats');
 

@@ -117,7 +117,7 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|engine|binding|gpu_packing|cpu_(golden|request|sampling|worker))',
+    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(golden|request|sampling|topology|worker))',
   ),
   tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|request|sampling))'),
   unit: nodeTests('unit'),

@@ -1,6 +1,7 @@
 // Builds the kernels and the native programs that check and time them, and runs one on this machine's GPU:
 //   node bench/gpu/run.mjs check   every golden checkpoint, the nano model if it is there, 1,000 requests with cancellations
 //   node bench/gpu/run.mjs bench   speed beside this GPU's memory, and PyTorch's with CUDA graphs where python3 has torch
+//   node bench/gpu/run.mjs homes   which memory is near which die, measured three times
 // On a machine with nothing but a GPU driver, run what this leaves in native/prebuilds/gpu from the repository's root.
 
 import { spawnSync } from 'node:child_process';
@@ -13,6 +14,7 @@ import { buildKernels } from '../../native/kernel/build.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const kernels = join(root, 'native', 'prebuilds', 'kernels');
 const programs = join(root, 'native', 'prebuilds', 'gpu');
+const built = ['gpu_check', 'gpu_bench', 'gpu_homes'];
 
 function run(command, ...parameters) {
   const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });
@@ -23,12 +25,13 @@ function run(command, ...parameters) {
 
 function build() {
   buildKernels();
+  buildKernels(join(root, 'native', 'kernel', 'page_homes.cpp'), kernels, 'page_homes');
   buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), kernels, 'stream');
   const folder = join(root, 'native', 'build-gpu');
   run('cmake', '-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DMONOKERNEL_TESTS=ON');
-  run('cmake', '--build', folder, '-j', '2', '--target', 'gpu_check', 'gpu_bench');
+  run('cmake', '--build', folder, '-j', '2', '--target', ...built);
   mkdirSync(programs, { recursive: true });
-  for (const program of ['gpu_check', 'gpu_bench']) {
+  for (const program of built) {
     copyFileSync(join(folder, 'test', 'gpu', program), join(programs, program));
   }
 }
@@ -49,10 +52,14 @@ function bench() {
   }
 }
 
-const actions = { check, bench };
+function homes() {
+  run(join(programs, 'gpu_homes'), kernels);
+}
+
+const actions = { check, bench, homes };
 const action = actions[process.argv[2]];
 if (action === undefined) {
-  console.error('usage: node bench/gpu/run.mjs check|bench');
+  console.error('usage: node bench/gpu/run.mjs check|bench|homes');
   process.exitCode = 2;
 } else {
   try {

@@ -5,6 +5,7 @@
 import { createConnection } from 'vscode-languageserver/node';
 import type { Engine, GeneratedToken, Generation } from '../../lsp-server/engine/contract';
 import { nativeLoader } from '../../lsp-server/engine_loader';
+import { probeAddon } from '../../lsp-server/engine/probe';
 import { startServer } from '../../lsp-server/language_server';
 import type { EngineTime } from './keystroke';
 
@@ -45,7 +46,10 @@ function timedGeneration(generation: Generation, lap: () => void): Generation {
 }
 
 const connection = createConnection();
-startServer(connection, { loadEngine: async (request) => timed(await nativeLoader(request)) });
+startServer(connection, {
+  loadEngine: async (request) => timed(await nativeLoader(request)),
+  probe: probeAddon,
+});
 connection.onRequest('bench/engineTime', () => {
   const answer = measured;
   measured = { milliseconds: 0, requests: 0 };

@@ -11,6 +11,7 @@ import { Explainer } from './explain/explainer';
 import { readSettings } from './settings/settings';
 import { registerNotices } from './status/notices';
 import { StatusBar } from './status/statusBar';
+import { TopologyPage } from './topology/topologyPage';
 
 /** What other extensions, and tests, can read. */
 export interface MonokernelApi {
@@ -24,6 +25,7 @@ export function activate(context: vscode.ExtensionContext): MonokernelApi {
   const snooze = new Snooze();
   const running = new Session(extensionPaths(context), log, completionMiddleware(snooze));
   const explainer = new Explainer(running);
+  const topology = new TopologyPage(running);
   const statusBar = new StatusBar(running, snooze, explainer);
   session = running;
   context.subscriptions.push(
@@ -31,8 +33,9 @@ export function activate(context: vscode.ExtensionContext): MonokernelApi {
     snooze,
     running,
     explainer,
+    topology,
     statusBar,
-    registerCommands({ session: running, snooze, explainer, statusBar, log }),
+    registerCommands({ session: running, snooze, explainer, topology, statusBar, log }),
     registerExplainAction(),
     registerNotices(running),
     wakeOnDemand(running),

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type { TopologyCpu, TopologyGpu } from '../protocol';
 import type { EngineOptions, GenerateOptions, GenerateStatistics } from './contract';
 import { EngineError } from './contract';
 
@@ -15,21 +16,24 @@ export interface EngineStatistics {
   memoryBytes: number;
 }
 
-export interface GpuDevice {
-  target: 'gfx942' | 'sm_90';
-  name: string;
-  computeUnits: number;
-  memoryBytes: number;
-}
-
 /** What the addon found on this machine. */
 export interface ProbeResult {
   version: string;
   /** Best first. */
   instructionSets: string[];
-  gpuDevices: GpuDevice[];
-  /** What was looked for on the GPU side, for the log. */
+  cpu: TopologyCpu;
+  gpuDevices: TopologyGpu[];
+  /** What was looked for on the GPU side, a line each. */
   gpuReason: string;
+}
+
+/** What came of one GPU's calibration. */
+export interface CalibratedGpu {
+  gpu: number;
+  name: string;
+  kept: boolean;
+  /** What was found, or what went wrong. */
+  reason: string;
 }
 
 export interface AddonFacts {
@@ -66,6 +70,7 @@ export interface Addon {
     ): Promise<AddonEngine>;
   };
   probe(): ProbeResult;
+  calibrate(kernelFolder: string): CalibratedGpu[];
 }
 
 /** Loads the addon into this process; probe it in a child process first (probe.ts). Throws EngineError. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
-import type { ProbeResult } from './addon';
+import type { CalibratedGpu, ProbeResult } from './addon';
 import { EngineError } from './contract';
 import type { ProcessEnd } from './probe_failure';
 import { crashed, loadFailure, missingAddon, timedOut } from './probe_failure';
@@ -11,41 +11,57 @@ const PROBE_TIMEOUT_MS = 30_000;
 /** Stands before the child's answer, since drivers may print to stdout as well. */
 const ANSWER_MARK = 'monokernel-probe:';
 
-/** What the child runs; its argument is the addon. Given to `-e`, so it needs no file beside the bundle. */
-const PROBE_SCRIPT = `
+/** Longest time a calibration may take: it visits some thousand pages of each GPU. */
+const CALIBRATION_TIMEOUT_MS = 300_000;
+
+/**
+ * What the child runs; its arguments are the addon, the function to call and what to call it with. Given to `-e`, so it
+ * needs no file beside the bundle.
+ */
+const CALL_SCRIPT = `
 let answer;
 try {
-  const { probe } = require(process.argv[1]);
-  answer = typeof probe === 'function' ? { result: probe() } : { error: 'it has no probe function' };
+  const [, addon, name, ...given] = process.argv;
+  const called = require(addon)[name];
+  answer = typeof called === 'function' ? { result: called(...given) } : { error: 'it has no ' + name + ' function' };
 } catch (error) {
   answer = { error: String((error && error.message) || error) };
 }
 require('node:fs').writeSync(1, '\\n${ANSWER_MARK}' + JSON.stringify(answer) + '\\n');
 `;
 
-type Answer = { result: ProbeResult } | { error: string };
+type Answer = { result: unknown } | { error: string };
 
 /**
  * Loads the addon in a child process and lets it look at the machine, so that a crash there (a missing instruction, a
  * broken driver) is a message here. Rejects with EngineError.
  */
 export async function probeAddon(addon: string, timeout = PROBE_TIMEOUT_MS): Promise<ProbeResult> {
+  return (await callAddon(addon, ['probe'], timeout)) as ProbeResult;
+}
+
+/** Measures each GPU's memory in a child process and keeps the results for this user. Rejects with EngineError. */
+export async function calibrateGpus(addon: string, kernelFolder: string): Promise<CalibratedGpu[]> {
+  return (await callAddon(addon, ['calibrate', kernelFolder], CALIBRATION_TIMEOUT_MS)) as CalibratedGpu[];
+}
+
+async function callAddon(addon: string, call: string[], timeout: number): Promise<unknown> {
   try {
     await access(addon);
   } catch {
     throw missingAddon(addon);
   }
-  const { stdout, end } = await runChild(addon, timeout);
+  const { stdout, end } = await runChild(addon, call, timeout);
   const answer = readAnswer(stdout);
   if (!answer) throw crashed(addon, end);
   if ('error' in answer) throw loadFailure(addon, answer.error);
   return answer.result;
 }
 
-function runChild(addon: string, timeout: number): Promise<{ stdout: string; end: ProcessEnd }> {
+function runChild(addon: string, call: string[], timeout: number): Promise<{ stdout: string; end: ProcessEnd }> {
   const environment: NodeJS.ProcessEnv = { ...process.env, ELECTRON_RUN_AS_NODE: '1' };
   delete environment['NODE_OPTIONS']; // a debugger's options would make the child wait for it
-  const child = spawn(process.execPath, ['-e', PROBE_SCRIPT, addon], {
+  const child = spawn(process.execPath, ['-e', CALL_SCRIPT, addon, ...call], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,

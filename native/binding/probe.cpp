@@ -1,10 +1,8 @@
 #include "binding/probe.h"
 
 #include "binding/errors.h"
+#include "binding/machine.h"
 #include "exec/cpu/cpu_executor.h"
-#ifdef MONOKERNEL_GPU
-#include "exec/gpu/gpu_executor.h"
-#endif
 
 #include <string>
 
@@ -19,30 +17,6 @@ Napi::Array instructionSets(Napi::Env env) {
     return names;
 }
 
-#ifdef MONOKERNEL_GPU
-
-Napi::Array gpuDevices(Napi::Env env, std::string &reason) {
-    Napi::Array devices = Napi::Array::New(env);
-    for (const GpuDevice &device : findGpuDevices(reason)) {
-        Napi::Object entry = Napi::Object::New(env);
-        entry.Set("target", Napi::String::New(env, device.target));
-        entry.Set("name", Napi::String::New(env, device.name));
-        entry.Set("computeUnits", Napi::Number::New(env, device.computeUnits));
-        entry.Set("memoryBytes", Napi::Number::New(env, static_cast<double>(device.memoryBytes)));
-        devices.Set(devices.Length(), entry);
-    }
-    return devices;
-}
-
-#else
-
-Napi::Array gpuDevices(Napi::Env env, std::string &reason) {
-    reason = "built without the GPU executor";
-    return Napi::Array::New(env);
-}
-
-#endif
-
 } // namespace
 
 Napi::Value probe(const Napi::CallbackInfo &info) {
@@ -52,7 +26,8 @@ Napi::Value probe(const Napi::CallbackInfo &info) {
         Napi::Object result = Napi::Object::New(env);
         result.Set("version", Napi::String::New(env, MONOKERNEL_VERSION));
         result.Set("instructionSets", instructionSets(env));
-        result.Set("gpuDevices", gpuDevices(env, reason));
+        result.Set("cpu", cpuToJs(env));
+        result.Set("gpuDevices", gpusToJs(env, reason));
         result.Set("gpuReason", Napi::String::New(env, reason));
         return result;
     });

@@ -4,8 +4,8 @@
 
 namespace monokernel::binding {
 
-/// What this machine can run: {version, instructionSets: string[], gpuDevices: {target, name, computeUnits,
-/// memoryBytes}[], gpuReason}. Touches the drivers, so a broken one shows here; call it in a child process first.
+/// What this machine can run: {version, instructionSets: string[], cpu, gpuDevices, gpuReason}, the machine's parts as
+/// in machine.h. Touches the drivers, so a broken one shows here; call it in a child process first.
 Napi::Value probe(const Napi::CallbackInfo &info);
 
 } // namespace monokernel::binding

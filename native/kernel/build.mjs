@@ -94,6 +94,7 @@ if (
 ) {
   try {
     buildKernels();
+    buildKernels(join(kernelFolder, 'page_homes.cpp'), outputFolder, 'page_homes');
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

@@ -87,26 +87,15 @@ export class Session implements vscode.Disposable {
 
   /** Resolves when the model is ready; rejects with ServerUnavailableError when it will not be, or on cancellation. */
   async ready(token: vscode.CancellationToken): Promise<void> {
-    this.wake();
-    const listeners: vscode.Disposable[] = [];
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const look = (): void => {
-          if (this.#status?.state === 'ready' || this.#status?.state === 'generating') resolve();
-          else if (this.#status?.state === 'error') reject(new ServerUnavailableError(this.#status.message));
-          else if (this.#phase === 'stopped')
-            reject(new ServerUnavailableError(vscode.l10n.t('The language server is stopped: restart it first.')));
-        };
-        const cancelled = (): void => {
-          reject(new vscode.CancellationError());
-        };
-        listeners.push(this.onDidChange(look), token.onCancellationRequested(cancelled));
-        if (token.isCancellationRequested) cancelled();
-        look();
-      });
-    } finally {
-      vscode.Disposable.from(...listeners).dispose();
-    }
+    await this.#until(token, () => {
+      if (this.#status?.state === 'error') throw new ServerUnavailableError(this.#status.message);
+      return this.#status?.state === 'ready' || this.#status?.state === 'generating';
+    });
+  }
+
+  /** Resolves when the server answers requests, whatever its model does; rejects like `ready`. */
+  async started(token: vscode.CancellationToken): Promise<void> {
+    await this.#until(token, () => this.#phase === 'running');
   }
 
   /** Sends a request of our own. By method, since client and protocol come with different versions of vscode-jsonrpc. */
@@ -126,6 +115,33 @@ export class Session implements vscode.Disposable {
   dispose(): void {
     clearTimeout(this.#timer);
     vscode.Disposable.from(...this.#subscriptions).dispose();
+  }
+
+  /** Wakes the server and waits until `isSo`, which may throw to give up. */
+  async #until(token: vscode.CancellationToken, isSo: () => boolean): Promise<void> {
+    this.wake();
+    const listeners: vscode.Disposable[] = [];
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const look = (): void => {
+          try {
+            if (isSo()) resolve();
+            else if (this.#phase === 'stopped')
+              reject(new ServerUnavailableError(vscode.l10n.t('The language server is stopped: restart it first.')));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        };
+        const cancelled = (): void => {
+          reject(new vscode.CancellationError());
+        };
+        listeners.push(this.onDidChange(look), token.onCancellationRequested(cancelled));
+        if (token.isCancellationRequested) cancelled();
+        look();
+      });
+    } finally {
+      vscode.Disposable.from(...listeners).dispose();
+    }
   }
 
   #enqueue(step: () => Promise<void>): void {

@@ -8,18 +8,20 @@ import { explainTarget } from '../explain/target';
 import { isLanguageOn, readSettings, writeSetting } from '../settings/settings';
 import { showMenu } from '../status/menu';
 import type { StatusBar } from '../status/statusBar';
+import type { TopologyPage } from '../topology/topologyPage';
 import { selectModel } from './selectModel';
 
 export interface Parts {
   session: Session;
   snooze: Snooze;
   explainer: Explainer;
+  topology: TopologyPage;
   statusBar: StatusBar;
   log: vscode.LogOutputChannel;
 }
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { session, snooze, explainer, statusBar, log } = parts;
+  const { session, snooze, explainer, topology, statusBar, log } = parts;
   const commands: Record<string, (...given: never[]) => unknown> = {
     'monokernel.toggle': () => writeSetting('enable', !readSettings().enable),
     'monokernel.toggleLanguage': toggleLanguage,
@@ -31,6 +33,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     'monokernel.showLog': () => {
       log.show();
     },
+    'monokernel.showTopology': () => topology.show(),
     'monokernel.showMenu': () => showMenu(statusBar.facts()),
     'monokernel.selectModel': (given?: unknown) => selectModel(given instanceof vscode.Uri ? given : undefined),
     'monokernel.useBuiltInModel': () => writeSetting('model.path', undefined),

@@ -57,6 +57,10 @@ function actionsOf({ refusal, language, explaining }: Facts): Action[] {
     label: `$(debug-restart) ${vscode.l10n.t('Restart the language server')}`,
     command: 'monokernel.restart',
   });
+  actions.push({
+    label: `$(circuit-board) ${vscode.l10n.t('Show topology')}`,
+    command: 'monokernel.showTopology',
+  });
   actions.push({ label: `$(output) ${vscode.l10n.t('Show log')}`, command: 'monokernel.showLog' });
   actions.push({
     label: `$(gear) ${vscode.l10n.t('Settings')}`,

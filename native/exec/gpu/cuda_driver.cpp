@@ -209,8 +209,10 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
         why += "CUDA: " + cuda.why() + "\n";
         return devices;
     }
-    int count = 0;
+    int count = 0, version = 0;
     cuda.call("cuDeviceGetCount", &count);
+    cuda.call("cuDriverGetVersion", &version);
+    const std::string driver = std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
     for (int index = 0; index < count; index++) {
         int handle = 0;
         std::array<char, 256> name{};
@@ -227,7 +229,7 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
         }
         why += label + ": usable\n";
         devices.push_back(
-            {"sm_90", name.data(), static_cast<uint32_t>(index), attribute(computeUnitCount, handle), bytes});
+            {"sm_90", name.data(), static_cast<uint32_t>(index), attribute(computeUnitCount, handle), bytes, driver});
     }
     return devices;
 }

@@ -15,6 +15,7 @@ struct GpuDevice {
     uint32_t index = 0;
     uint32_t computeUnits = 0;
     uint64_t memoryBytes = 0;
+    std::string driver; ///< the driver's version, for example "12.8"
 };
 
 /// Devices that the shipped kernels run on, found through the drivers (libamdhip64, libcuda) by dlopen. `why` says, for

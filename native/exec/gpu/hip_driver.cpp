@@ -204,8 +204,9 @@ std::vector<GpuDevice> findHipDevices(std::string &why) {
         why += "HIP: " + hip.why() + "\n";
         return devices;
     }
-    int count = 0;
+    int count = 0, version = 0;
     hip.call("hipGetDeviceCount", &count);
+    hip.call("hipDriverGetVersion", &version);
     for (int index = 0; index < count; index++) {
         std::array<char, 256> name{};
         size_t bytes = 0;
@@ -221,7 +222,8 @@ std::vector<GpuDevice> findHipDevices(std::string &why) {
             continue;
         }
         why += label + ": usable\n";
-        devices.push_back({"gfx942", name.data(), static_cast<uint32_t>(index), static_cast<uint32_t>(units), bytes});
+        devices.push_back({"gfx942", name.data(), static_cast<uint32_t>(index), static_cast<uint32_t>(units), bytes,
+                           std::to_string(version)});
     }
     return devices;
 }

@@ -6,6 +6,8 @@ import * as vscode from 'vscode';
 import { until } from '../waiting';
 import { activate, EXTENSION, openFile, openText, untilReady, withSetting } from './editing';
 
+const TOPOLOGY = 'Monokernel Topology';
+
 interface Manifest {
   contributes: {
     commands: { command: string }[];
@@ -30,6 +32,17 @@ describe('commands', () => {
       named.filter((command) => !registered.has(command)),
       [],
     );
+  });
+
+  it('show topology opens one page about this machine, without scripts', async () => {
+    const page = await vscode.commands.executeCommand<string>('monokernel.showTopology');
+    assert.match(page, /default-src &#39;none&#39;; style-src &#39;nonce-/);
+    assert.match(page, /laneformer-nano \(8 lanes\) runs on/);
+    assert.match(page, /Core 0/);
+    await vscode.commands.executeCommand('monokernel.showTopology');
+    const pages = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(({ label }) => label === TOPOLOGY);
+    assert.equal(pages.length, 1);
+    await vscode.window.tabGroups.close(pages);
   });
 
   it('leave the keyboard alone', () => {

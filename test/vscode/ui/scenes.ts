@@ -4,6 +4,7 @@ import { strict as assert } from 'node:assert';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import type { EditorFolders } from '../../../extension/editor/server';
+import { brightness, hardToRead } from './readability';
 import type { Workbench } from './workbench';
 
 export interface Stage {
@@ -119,6 +120,32 @@ export const scenes: Record<string, Scene> = {
     assert.ok(text.includes('product.ts'), text);
     await bench.page.locator('.editor-actions .codicon-debug-stop').first().waitFor({ state: 'detached' });
     await bench.screenshot('explained');
+    await bench.command('View: Close All Editors');
+    await bench.page.locator('.tab').first().waitFor({ state: 'detached' });
+  },
+
+  'the topology page draws the machine, readable in both themes': async ({ bench }) => {
+    await bench.command('Monokernel: Show Topology');
+    for (const theme of ['light', 'dark']) {
+      const page = await until('the topology page', () => bench.webview('main h2'));
+      const text = await page.locator('main').innerText();
+      for (const part of [
+        'Topology',
+        'laneformer-nano (8 lanes) runs on',
+        'Socket 0',
+        'NUMA node',
+        'Core 0',
+        'L1 data',
+      ]) {
+        assert.ok(text.includes(part), `${part} in ${text}`);
+      }
+      assert.match(text, /No GPU was found[\s\S]*Looked for|GPU 0: /);
+      await until(`a ${theme} page`, async () => (await brightness(page)) > 0.5 === (theme === 'light'));
+      assert.deepEqual(await hardToRead(page), []);
+      await bench.screenshot(`topology-${theme}`);
+      await bench.command('Preferences: Toggle between Light/Dark Themes');
+    }
+    await bench.page.locator('.monaco-workbench.vs').waitFor();
     await bench.command('View: Close All Editors');
     await bench.page.locator('.tab').first().waitFor({ state: 'detached' });
   },

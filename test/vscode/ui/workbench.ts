@@ -1,7 +1,7 @@
 /** VS Code as a person handles it: by keyboard and mouse, reading what is on the screen. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
-import type { Locator, Page } from 'playwright-core';
+import type { Frame, Locator, Page } from 'playwright-core';
 import { OUT } from '../host/run';
 
 export const SCREENSHOTS = path.join(OUT, 'screenshots');
@@ -105,6 +105,21 @@ export class Workbench {
           .catch(() => '');
     }
     return '';
+  }
+
+  /** The frame of a webview that shows something like this; undefined while there is none. */
+  async webview(selector: string): Promise<Frame | undefined> {
+    for (const frame of this.page.frames()) {
+      if (
+        await frame
+          .locator(selector)
+          .first()
+          .isVisible()
+          .catch(() => false)
+      )
+        return frame;
+    }
+    return undefined;
   }
 
   async screenshot(name: string): Promise<string> {

@@ -1,0 +1,31 @@
+import type { TopologyGpu, TopologyResult } from '../protocol';
+
+/** GPUs that one model runs on: the executor drives one device. */
+const devicesUsed = 1;
+
+/**
+ * Lanes of a model on the dies of the GPUs of `target`, as the kernel deals them out: workgroups take roles die by die,
+ * and as many neighbours as there are compute units for each lane share one.
+ */
+export function placeLanes(
+  gpus: readonly TopologyGpu[],
+  target: string | undefined,
+  lanes: number,
+): TopologyResult['placement'] {
+  const used = gpus.filter((gpu) => gpu.target === target).slice(0, devicesUsed);
+  const lanesOfGpu = Math.ceil(lanes / Math.max(1, used.length));
+  return used.flatMap((gpu, order) => {
+    const members = Math.max(1, Math.floor(gpu.computeUnits / lanesOfGpu));
+    const unitsOfDie = gpu.computeUnits / gpu.computeDies;
+    return Array.from({ length: gpu.computeDies }, (_, die) => {
+      const first = Math.floor((die * unitsOfDie) / members);
+      const last = Math.floor(((die + 1) * unitsOfDie - 1) / members);
+      const here = range(first, Math.min(last, lanesOfGpu - 1)).map((lane) => order * lanesOfGpu + lane);
+      return { gpu: gpu.index, die, lanes: here.filter((lane) => lane < lanes) };
+    });
+  });
+}
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+}

@@ -1,0 +1,50 @@
+import type { TopologyProblem, TopologyResult } from '../protocol';
+import { kernelFile } from './choice';
+
+/** What keeps the engine from running, or from running well, and what to do about it. */
+export function findProblems(box: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
+  return [...engineProblems(box), ...gpuProblems(box), ...cpuProblems(box)];
+}
+
+const error = (what: string, remedy: string): TopologyProblem => ({ severity: 'error', what, remedy });
+const hint = (what: string, remedy: string): TopologyProblem => ({ severity: 'hint', what, remedy });
+
+function engineProblems({ engine, version }: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
+  if (version === '' || engine.chosen !== undefined) return [];
+  return [
+    error(
+      `Nothing can run the model: ${engine.why}.`,
+      'Set monokernel.engine to "auto" or "cpu", or install the GPU’s driver.',
+    ),
+  ];
+}
+
+function gpuProblems({ gpus, gpuSearch, kernels }: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
+  const problems: TopologyProblem[] = [];
+  for (const target of new Set(gpus.map((gpu) => gpu.target))) {
+    const file = kernelFile(target);
+    if (kernels.some(({ name }) => name === file)) continue;
+    problems.push(
+      error(
+        `A GPU of kind ${target} is there, but its kernel ${file} is not.`,
+        'Run "npm run build:kernels" (it needs clang 19).',
+      ),
+    );
+  }
+  for (const line of gpuSearch) {
+    if (line.includes('not usable')) problems.push(hint(`${line}.`, 'Nothing: it is left alone.'));
+    if (line.startsWith('the calibration')) {
+      problems.push(hint(sentence(line), 'Run "npm run doctor -- --calibrate" once.'));
+    }
+  }
+  return problems;
+}
+
+function cpuProblems({ engine, instructionSets, version }: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
+  if (version === '' || engine.chosen !== 'cpu' || instructionSets[0] !== 'portable') return [];
+  return [hint('This processor has neither AVX-512 nor AVX2: completions are slow.', 'Use a small model.')];
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}

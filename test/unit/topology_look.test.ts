@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import type { ProbeResult } from '../../lsp-server/engine/addon';
+import { EngineError } from '../../lsp-server/engine/contract';
+import type { Settings } from '../../lsp-server/protocol';
+import { readSettings } from '../../lsp-server/settings';
+import { chooseEngine } from '../../lsp-server/topology/choice';
+import { lookAtMachine } from '../../lsp-server/topology/look';
+import { placeLanes } from '../../lsp-server/topology/placement';
+import { reportOf } from '../../lsp-server/topology/report';
+import { calibration, h200, mi300x, probed } from './boxes';
+import { nanoPath } from './nano';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'monokernel-look-'));
+after(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** An extension folder with these kernels; gives the addon's path in it. */
+function addonWith(...kernels: string[]): string {
+  const root = mkdtempSync(path.join(folder, 'native-'));
+  mkdirSync(path.join(root, 'kernels'));
+  for (const name of kernels) writeFileSync(path.join(root, 'kernels', name), 'kernel');
+  return path.join(root, 'linux-x64', 'monokernel.node');
+}
+
+interface Look {
+  machine?: ProbeResult | Error;
+  addon?: string;
+  settings?: object;
+}
+
+const look = ({ machine = probed(), addon = addonWith(), settings = {} }: Look) =>
+  lookAtMachine({
+    places: { addon, defaultModel: nanoPath },
+    settings: readSettings(settings),
+    running: undefined,
+    probe: () => (machine instanceof Error ? Promise.reject(machine) : Promise.resolve(machine)),
+  });
+
+test('look: a machine without a GPU is no problem, and the CPU runs the model', async () => {
+  const box = await look({});
+  assert.equal(box.engine.chosen, 'cpu');
+  assert.equal(box.engine.workers, 3);
+  assert.deepEqual(box.problems, []);
+  assert.deepEqual(box.placement, []);
+  assert.deepEqual(box.gpuSearch, ['HIP: libamdhip64.so is missing', 'CUDA: libcuda.so is missing']);
+  assert.deepEqual(
+    { ...box.model, path: '' },
+    { path: '', name: 'laneformer-nano', family: 'laneformer_tp', lanes: 8 },
+  );
+});
+
+test('look: threads are the workers that the settings ask for', async () => {
+  assert.equal((await look({ settings: { threads: 2 } })).engine.workers, 2);
+});
+
+test('look: an addon that cannot be loaded is an error with its own words', async () => {
+  const box = await look({ machine: new EngineError('addonCrashed', 'The addon was ended by SIGSEGV.') });
+  assert.equal(box.engine.chosen, undefined);
+  assert.equal(box.version, '');
+  assert.deepEqual(
+    box.problems.map(({ severity, what }) => [severity, what]),
+    [['error', 'The addon was ended by SIGSEGV.']],
+  );
+  assert.match(reportOf(box), /Engine +cannot be loaded/);
+});
+
+test('look: a model folder that is not there is an error, the machine is shown all the same', async () => {
+  const box = await look({ settings: { model: { path: path.join(folder, 'none') } } });
+  assert.equal(box.model.name, undefined);
+  assert.equal(box.cpu.cores.length, 4);
+  assert.equal(box.problems.length, 1);
+  assert.match(box.problems[0]?.what ?? '', /does not exist/);
+});
+
+test('look: a GPU without its kernel is an error that says how to build it', async () => {
+  const box = await look({ machine: probed(h200), addon: addonWith('monokernel.gfx942.co') });
+  assert.equal(box.engine.chosen, 'cpu');
+  assert.match(box.engine.why, /kernel for NVIDIA H200 is missing/);
+  assert.match(box.problems[0]?.what ?? '', /monokernel\.sm_90\.ptx/);
+  assert.match(box.problems[0]?.remedy ?? '', /build:kernels/);
+});
+
+test('look: a GPU with its kernel runs the model', async () => {
+  const addon = addonWith('monokernel.gfx942.co', 'monokernel.sm_90.ptx');
+  const box = await look({ machine: probed(mi300x), addon });
+  assert.equal(box.engine.chosen, 'gfx942');
+  assert.equal(box.placement.length, 8);
+  assert.deepEqual(box.problems, []);
+  assert.equal((await look({ machine: probed(h200), addon })).engine.chosen, 'sm_90');
+});
+
+test('look: what the native side says of other GPUs and broken calibrations becomes hints', async () => {
+  const gpuReason =
+    'HIP: AMD Radeon, gfx1100: not usable, the kernel is built for gfx942\nthe calibration /c/t.json is not used: broken\n';
+  const box = await look({ machine: { ...probed(), gpuReason } });
+  assert.deepEqual(
+    box.problems.map(({ what }) => what.slice(0, 30)),
+    ['HIP: AMD Radeon, gfx1100: not ', 'The calibration /c/t.json is n'],
+  );
+});
+
+test('choice: the setting, the GPUs and the kernels decide', () => {
+  const both = [{ name: 'monokernel.gfx942.co' }, { name: 'monokernel.sm_90.ptx' }];
+  const chosen = (setting: Settings['engine'], gpus: (typeof mi300x)[], kernels = both): string | undefined =>
+    chooseEngine(setting, gpus, kernels).chosen;
+  assert.equal(chosen('cpu', [mi300x]), 'cpu');
+  assert.equal(chosen('auto', []), 'cpu');
+  assert.equal(chosen('auto', [h200, mi300x]), 'sm_90');
+  assert.equal(chosen('gfx942', [h200, mi300x]), 'gfx942');
+  assert.equal(chosen('gfx942', [h200]), undefined);
+  assert.equal(chosen('sm_90', [h200], []), undefined);
+  assert.equal(chosen('auto', [h200, mi300x], [{ name: 'monokernel.gfx942.co' }]), 'gfx942');
+});
+
+test('placement: every lane on some die, eight on eight dies one each', () => {
+  const gpu = { ...mi300x };
+  assert.deepEqual(
+    placeLanes([gpu], 'gfx942', 8).map(({ die, lanes }) => [die, ...lanes]),
+    [0, 1, 2, 3, 4, 5, 6, 7].map((die) => [die, die]),
+  );
+  for (const lanes of [1, 2, 3, 4, 8, 16, 32]) {
+    const placed = placeLanes([gpu], 'gfx942', lanes);
+    assert.equal(placed.length, 8);
+    assert.deepEqual(
+      [...new Set(placed.flatMap((place) => place.lanes))].sort((one, other) => one - other),
+      Array.from({ length: lanes }, (_, lane) => lane),
+    );
+  }
+  assert.deepEqual(placeLanes([h200], 'sm_90', 8), [{ gpu: 0, die: 0, lanes: [0, 1, 2, 3, 4, 5, 6, 7] }]);
+  assert.deepEqual(placeLanes([h200], 'cpu', 8), []);
+});
+
+test('report: every part has its line, the measured times theirs', async () => {
+  const addon = addonWith('monokernel.gfx942.co');
+  const text = reportOf(await look({ machine: probed({ ...mi300x, calibration }), addon }));
+  for (const part of ['Engine', 'CPU', 'GPU', 'Kernels', 'Model', 'Placement', 'Problems']) {
+    assert.match(text, new RegExp(`^${part} +\\S`, 'm'));
+  }
+  assert.match(text, /8 dies, 304 compute units, 8 memory stacks on 4 I\/O dies, 206 GB/);
+  assert.match(text, /round trip 641 ns near, 1152 ns far/);
+  assert.match(text, /^Problems +none$/m);
+  assert.match(reportOf(await look({ machine: probed(mi300x), addon })), /memory by die: not measured/);
+});
