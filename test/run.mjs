@@ -117,9 +117,9 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|engine|binding|gpu_packing|cpu_(golden|request|sampling|worker))',
+    '^(model|plan|engine|binding|gpu_packing|cpu_(golden|load|request|sampling|worker))',
   ),
-  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|request|sampling))'),
+  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|load|request|sampling))'),
   unit: nodeTests('unit'),
   lsp: nodeTests('lsp'),
   vscode: runner('test:vscode'),

@@ -7,7 +7,7 @@ namespace monokernel::cpu {
 namespace {
 
 using namespace std::chrono_literals;
-using Duration = LoadController::Duration;
+using Duration = std::chrono::duration<double>;
 
 /// Timings count for about this long, which is several slices of the scheduler, or for these steps if they take longer.
 constexpr Duration memory = 25ms;
@@ -18,6 +18,9 @@ constexpr Duration freshFor = 2s;
 /// Lost time that is worth trying fewer workers where their speed is not known, and where it is.
 constexpr double lostShareToTry = 0.12, lostShareToCompare = 0.05;
 constexpr uint32_t probeDownSteps = 3;
+/// A first lost slice is mostly followed by more, so that fewer workers are kept until the next probe even if they are
+/// this much slower than the mean was so far.
+constexpr double tolerableLoss = 1.3;
 /// More workers must be quicker by this, over this time and these steps.
 constexpr double worthwhile = 0.98;
 constexpr Duration probeUpTime = 16ms;
@@ -26,6 +29,10 @@ constexpr uint32_t probeUpSteps = 4;
 /// A failed probe costs about one slice, a few milliseconds: 1 % and less at the longest pause.
 constexpr Duration firstUpPause = 25ms, mostUpPause = 800ms;
 constexpr Duration firstDownPause = 50ms, mostDownPause = 10s;
+/// Without a step for so long nothing is known; the next probe comes after this part of its pause at the earliest, so
+/// that short requests do not start with one each.
+constexpr Duration idleGap = 100ms;
+constexpr double partAfterGap = 1.0 / 8;
 /// Who comes down within this time after a probe was misled by it.
 constexpr Duration misled = 500ms;
 
@@ -35,9 +42,8 @@ LoadController::Time after(LoadController::Time now, Duration pause) {
 
 } // namespace
 
-LoadController::LoadController(uint32_t most, double tolerableLoss)
-    : most_(most), tolerableLoss_(tolerableLoss), count_(most), recent_(most), upPause_(firstUpPause),
-      downPause_(firstDownPause) {}
+LoadController::LoadController(uint32_t most)
+    : most_(most), count_(most), recent_(most), upPause_(firstUpPause), downPause_(firstDownPause) {}
 
 void LoadController::Recent::add(const StepTiming &timing, Time now) {
     const double forget = std::min(1.0 / memorySteps, Duration(timing.duration) / memory);
@@ -61,6 +67,10 @@ uint32_t LoadController::above(uint32_t count) const {
 }
 
 uint32_t LoadController::choose(Time now) {
+    if (now - lastStep_ > idleGap) {
+        nextUp_ = std::max(nextUp_, after(now, partAfterGap * upPause_));
+    }
+    lastStep_ = now;
     if (state_ == State::settled && count_ < most_ && now >= nextUp_) {
         begin(State::probingUp, above(count_), now);
     }
@@ -69,6 +79,7 @@ uint32_t LoadController::choose(Time now) {
 
 void LoadController::observe(const StepTiming &timing, Time now) {
     recentOf(timing.workers).add(timing, now);
+    lastStep_ = now;
     steps_++;
     switch (state_) {
     case State::settled:
@@ -107,7 +118,7 @@ void LoadController::whenProbingDown(Time now) {
         return;
     }
     const uint32_t higher = above(count_);
-    if (recentOf(count_).perToken() <= tolerableLoss_ * recentOf(higher).perToken()) {
+    if (recentOf(count_).perToken() <= tolerableLoss * recentOf(higher).perToken()) {
         return goDown(count_, now);
     }
     begin(State::settled, higher, now);

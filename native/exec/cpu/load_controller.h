@@ -15,11 +15,8 @@ namespace monokernel::cpu {
 class LoadController {
 public:
     using Time = WorkerCountPolicy::Time;
-    using Duration = std::chrono::duration<double>; ///< seconds
 
-    /// `tolerableLoss`: fewer workers, tried while time is being lost, are kept until the next probe if a token takes
-    /// at most so many times what it took on average before.
-    LoadController(uint32_t most, double tolerableLoss);
+    explicit LoadController(uint32_t most);
 
     /// The count for a step that starts now; may begin a probe.
     uint32_t choose(Time now);
@@ -27,10 +24,9 @@ public:
     /// A step with the count that was chosen last; fewer workers than that: some had not woken up in time.
     void observe(const StepTiming &timing, Time now);
 
-    /// Mean seconds a token of the last steps with the current count; what a step may be expected to take.
-    Duration expected() const { return recentOf(count_).perToken(); }
-
 private:
+    using Duration = std::chrono::duration<double>; ///< seconds
+
     /// Sums that forget: over about `memory`, or some steps where those take longer.
     struct Recent {
         double tokens = 0.0;
@@ -55,12 +51,11 @@ private:
     void goDown(uint32_t count, Time now);
 
     const uint32_t most_;
-    const double tolerableLoss_;
     uint32_t count_;
     State state_ = State::settled;
     std::vector<Recent> recent_; ///< of each count
     uint32_t steps_ = 0;         ///< since the state began
-    Time begun_{}, wentUp_{}, nextUp_{}, nextDown_{};
+    Time lastStep_{}, begun_{}, wentUp_{}, nextUp_{}, nextDown_{};
     Duration upPause_, downPause_;
 };
 

@@ -78,9 +78,9 @@ void checkRandomCounts(const std::filesystem::path &folder, uint32_t seed, const
     const auto changing = golden::load(folder, {.threads = most, .slots = 1, .workerCount = counts});
     const uint32_t vocabulary = Model::open(folder).spec().vocabularySize;
     std::mt19937 random(seed);
-    for (uint32_t i = 0; i < 12; i++) {
+    for (uint32_t i = 0; i < 6; i++) {
         const std::vector<int32_t> prompt = tokensOf(random, 1 + random() % 100, vocabulary);
-        SequenceJob job = golden::greedyJob(prompt, 24);
+        SequenceJob job = golden::greedyJob(prompt, 16);
         job.sampling = {.temperature = i % 2 == 0 ? 0.0f : 0.9f, .topK = 30, .topP = 0.95f, .seed = i};
         CHECK_MESSAGE(golden::run(*changing, job) == golden::run(*reference, job),
                       label + " request " + std::to_string(i));
