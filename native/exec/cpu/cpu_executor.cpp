@@ -55,8 +55,9 @@ public:
           cache_(model.spec(), slots_, contextLength_),
           activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
           progress_(pool_.size(), longestWait, pool_.crowded()),
+          takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
-          resources_{plan_, weights_, *set_.kernels, cache_, activations_, progress_},
+          resources_{plan_, weights_, *set_.kernels, cache_, activations_, progress_, takenUnits_},
           team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
           loop_(resources_, team_, contextLength_) {
         reserveLogits(1);
@@ -144,6 +145,7 @@ private:
     KvCache cache_;
     Activations activations_;
     Progress progress_;
+    TakenUnits takenUnits_;
     const std::shared_ptr<WorkerCountPolicy> workerCount_;
     const StepResources resources_;
     StepTeam team_;

@@ -29,10 +29,8 @@ constexpr uint32_t probeUpSteps = 4;
 /// A failed probe costs about one slice, a few milliseconds: 1 % and less at the longest pause.
 constexpr Duration firstUpPause = 25ms, mostUpPause = 800ms;
 constexpr Duration firstDownPause = 50ms, mostDownPause = 10s;
-/// Without a step for so long nothing is known; the next probe comes after this part of its pause at the earliest, so
-/// that short requests do not start with one each.
-constexpr Duration idleGap = 100ms;
-constexpr double partAfterGap = 1.0 / 8;
+/// The part of the pause that must have been spent in steps, so that not every short request starts with a probe.
+constexpr double partInSteps = 1.0 / 8;
 /// Who comes down within this time after a probe was misled by it.
 constexpr Duration misled = 500ms;
 
@@ -67,11 +65,8 @@ uint32_t LoadController::above(uint32_t count) const {
 }
 
 uint32_t LoadController::choose(Time now) {
-    if (now - lastStep_ > idleGap) {
-        nextUp_ = std::max(nextUp_, after(now, partAfterGap * upPause_));
-    }
-    lastStep_ = now;
-    if (state_ == State::settled && count_ < most_ && now >= nextUp_) {
+    const bool mayProbe = now >= nextUp_ && inSteps_ >= partInSteps * upPause_;
+    if (state_ == State::settled && count_ < most_ && mayProbe) {
         begin(State::probingUp, above(count_), now);
     }
     return count_;
@@ -79,7 +74,7 @@ uint32_t LoadController::choose(Time now) {
 
 void LoadController::observe(const StepTiming &timing, Time now) {
     recentOf(timing.workers).add(timing, now);
-    lastStep_ = now;
+    inSteps_ += timing.duration;
     steps_++;
     switch (state_) {
     case State::settled:
@@ -146,6 +141,7 @@ void LoadController::goDown(uint32_t count, Time now) {
     state_ = State::settled;
     count_ = count;
     nextUp_ = after(now, upPause_);
+    inSteps_ = Duration{0};
 }
 
 } // namespace monokernel::cpu

@@ -55,8 +55,9 @@ private:
     State state_ = State::settled;
     std::vector<Recent> recent_; ///< of each count
     uint32_t steps_ = 0;         ///< since the state began
-    Time lastStep_{}, begun_{}, wentUp_{}, nextUp_{}, nextDown_{};
+    Time begun_{}, wentUp_{}, nextUp_{}, nextDown_{};
     Duration upPause_, downPause_;
+    Duration inSteps_{0}; ///< since it went down
 };
 
 } // namespace monokernel::cpu

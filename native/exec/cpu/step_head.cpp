@@ -12,7 +12,7 @@ bool StepRunner::head() {
         return false;
     }
     const PackedMatrix &matrix = r_.weights.head();
-    const Range units = unitsOf(matrix);
+    const Range units = shareOf(matrix);
     const bool perLane = spec_.headType == HeadType::vocabularyParallel;
     if (!perLane && spec_.laneCount > 1 && !exchangeLanes()) {
         return false;

@@ -64,8 +64,21 @@ bool StepRunner::waitForAll(uint32_t phase) {
 }
 
 /// This worker's part of a matrix's units. With all workers it is what lies in the worker's own memory.
-Range StepRunner::unitsOf(const PackedMatrix &matrix) const {
+Range StepRunner::shareOf(const PackedMatrix &matrix) const {
     return evenShare(static_cast<uint32_t>(matrix.panels.size()) / matrix.panelsPerUnit, worker_, step_.workers);
+}
+
+UnitWalk StepRunner::unitsOf(uint32_t phase, const PackedMatrix &matrix) {
+    const Range group{group_.lanes.begin * matrix.unitsPerLane, group_.lanes.end * matrix.unitsPerLane};
+    return walk(phase, group, shareOf(matrix));
+}
+
+/// With one token a unit takes too short a time for being handed out, and streams best from where it was packed.
+UnitWalk StepRunner::walk(uint32_t phase, Range shared, Range own) {
+    if (tokens_ == 1 || group_.workers.size() == 1) {
+        return UnitWalk(own);
+    }
+    return {shared, r_.takenUnits.of(phase, group_.lanes.begin / group_.lanes.size())};
 }
 
 void StepRunner::embed() {
@@ -90,9 +103,10 @@ bool StepRunner::queryKeyValue(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    const Range units = unitsOf(weights.qkv);
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::qkv), weights.qkv);
     uint32_t lane = spec_.laneCount;
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         if (unit / weights.qkv.unitsPerLane != lane) {
             lane = unit / weights.qkv.unitsPerLane;
             normalize(weights.attentionNorm, lane);
@@ -152,8 +166,9 @@ bool StepRunner::attentionOutput(uint32_t layer) {
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].output;
     const uint32_t width = r_.activations.attentionWidth();
-    const Range units = unitsOf(matrix);
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::attentionOutput), matrix);
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         const uint32_t lane = unit / matrix.unitsPerLane;
         const Panel &panel = matrix.panels[unit];
         const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
@@ -169,9 +184,10 @@ bool StepRunner::gateUp(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    const Range units = unitsOf(weights.gateUp);
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::gateUp), weights.gateUp);
     uint32_t lane = spec_.laneCount;
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         if (unit / weights.gateUp.unitsPerLane != lane) {
             lane = unit / weights.gateUp.unitsPerLane;
             normalize(weights.ffnNorm, lane);
@@ -195,8 +211,9 @@ bool StepRunner::down(uint32_t layer) {
         return false;
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].down;
-    const Range units = unitsOf(matrix);
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::down), matrix);
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         const uint32_t lane = unit / matrix.unitsPerLane;
         const Panel &panel = matrix.panels[unit];
         multiply(matrix, panel, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_,

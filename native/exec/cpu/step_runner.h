@@ -5,6 +5,7 @@
 #include "exec/cpu/placement.h"
 #include "exec/cpu/progress.h"
 #include "exec/cpu/rope_table.h"
+#include "exec/cpu/unit_walk.h"
 #include "exec/cpu/weights.h"
 #include "plan/plan.h"
 
@@ -40,6 +41,7 @@ struct StepResources {
     KvCache &cache;
     Activations &activations;
     Progress &progress;
+    TakenUnits &takenUnits;
 };
 
 /// One worker's part of a step, which may have other workers than the step before. A worker keeps the residual streams
@@ -61,7 +63,9 @@ private:
     bool waitForGroup(uint32_t phase);
     bool waitForAll(uint32_t phase);
     uint64_t tick(uint32_t phase) const;
-    Range unitsOf(const PackedMatrix &matrix) const;
+    Range shareOf(const PackedMatrix &matrix) const;
+    UnitWalk unitsOf(uint32_t phase, const PackedMatrix &matrix);
+    UnitWalk walk(uint32_t phase, Range shared, Range own);
 
     void embed();
     bool queryKeyValue(uint32_t layer);
@@ -79,6 +83,7 @@ private:
     void multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride, uint32_t tokens,
                   float *y, size_t yStride);
     void finishHead(uint32_t layer, uint32_t unit);
+    void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
     void attendSplit(uint32_t layer);
     void mergeSplit(uint32_t layer);

@@ -67,6 +67,9 @@ bool StepTeam::run(Step step, const std::atomic<bool> *cancel) {
     step.workers = gather(policy_.choose(tokens, Clock::now()));
     step.index = steps_++;
     step_ = step;
+    if (tokens > 1) {
+        r_.takenUnits.reset();
+    }
     const Clock::time_point start = Clock::now();
     order_.store(orderOf(steps_, step.workers), std::memory_order_release);
     if (!runners_[0]->run(step, cancel)) {
