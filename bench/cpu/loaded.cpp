@@ -186,6 +186,7 @@ Arguments parse(int argc, char **argv) {
 int main(int argc, char **argv) {
     try {
         const Arguments arguments = parse(argc, argv);
+        std::setvbuf(stdout, nullptr, _IOLBF, 0); // A run that is cut short shows what it has.
         Bench bench(arguments, Model::open(arguments.folder));
         for (const uint32_t busy : arguments.busy) {
             bench.row(busy);

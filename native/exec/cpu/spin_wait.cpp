@@ -27,7 +27,8 @@ void pauseBriefly() {
 
 bool SpinWait::pause() {
     pauseBriefly();
-    if (++pauses_ < shortPauses || pauses_ % pausesPerClock != 0) {
+    pauses_++;
+    if (pauses_ < shortPauses || pauses_ % pausesPerClock != 0) {
         return true;
     }
     if (crowded_) {
