@@ -117,9 +117,9 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(golden|request|sampling|topology|worker))',
+    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(golden|load|request|sampling|topology|worker))',
   ),
-  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|request|sampling))'),
+  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|load|request|sampling))'),
   unit: nodeTests('unit'),
   lsp: nodeTests('lsp'),
   vscode: runner('test:vscode'),

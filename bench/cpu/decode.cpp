@@ -41,8 +41,12 @@ struct Samples {
 class Bench {
 public:
     Bench(const Arguments &arguments, const Model &model, uint32_t threads)
-        : arguments_(arguments), bytes_(bytesPerToken(model)),
-          executor_(makeCpuExecutor(model, {.threads = threads, .slots = 1, .instructionSet = arguments.instructionSet},
+        : arguments_(arguments), bytes_(bytesPerToken(model)), deepCacheBytes_(cacheBytes(model.spec())),
+          executor_(makeCpuExecutor(model,
+                                    {.threads = threads,
+                                     .slots = 1,
+                                     .instructionSet = arguments.instructionSet,
+                                     .workerCount = std::make_shared<FixedWorkerCount>(threads)},
                                     [](double) {})),
           stream_(bytes_, threads) {
         std::mt19937 random(1);
@@ -71,6 +75,10 @@ public:
         row("decode, depth 0", samples_.decode, 1, limit);
         if (!samples_.decodeDeep.empty()) {
             row("decode, depth 512", samples_.decodeDeep, 1, limit);
+            const double withCache =
+                limit * static_cast<double>(bytes_ + deepCacheBytes_) / static_cast<double>(bytes_);
+            std::printf("    counting the %.1f MB of keys and values that a token reads there: %.0f %%\n",
+                        static_cast<double>(deepCacheBytes_) / 1e6, 100 * withCache / median(samples_.decodeDeep));
             row("prefill 64", samples_.prefill64, 64, limit);
             row("prefill 512", samples_.prefill512, deepPosition, limit);
             const double first = median(samples_.firstToken);
@@ -83,6 +91,15 @@ private:
     /// Without the embedding table, of which a token reads one row.
     static uint64_t bytesPerToken(const Model &model) {
         return model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
+    }
+
+    /// Keys and values that a token reads after deepPosition others.
+    static uint64_t cacheBytes(const ModelSpec &spec) {
+        uint64_t positions = 0;
+        for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
+            positions += spec.window(layer) == 0 ? deepPosition : std::min(deepPosition, spec.window(layer));
+        }
+        return positions * spec.kvHeadCount * 2 * spec.headDim * sizeof(float);
     }
 
     static void row(const char *what, const std::vector<double> &seconds, uint32_t tokens, double limit) {
@@ -113,7 +130,7 @@ private:
     double firstToken(uint32_t length, uint32_t reused) { return run(length, reused, 1).timeToFirstToken; }
 
     const Arguments &arguments_;
-    const uint64_t bytes_;
+    const uint64_t bytes_, deepCacheBytes_;
     std::unique_ptr<Executor> executor_;
     bench::StreamRead stream_;
     std::vector<int32_t> prompt_;

@@ -1,9 +1,10 @@
 /**
  * Compares our CPU engine with llama.cpp on the same weights, in one run.
- * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N]
+ * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N] [--busy]
  *   --quick  one model, few repeats, about a minute; docs/performance.md stays as it is
  *   --large  the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
  *   --model  only this one (N: nano's weights in the shape of a Llama); docs/performance.md stays as it is
+ *   --busy   only the decode in bf16 beside busy processes; docs/performance.md stays as it is
  */
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -58,6 +59,12 @@ const large: Effort = {
   busy: [],
 };
 
+/** Of a task, only what --busy asks for. */
+function besideBusyProcesses(task: Task): Task {
+  const effort: Effort = { ...task.effort, depths: [], coldPrompts: [], reusedPrompts: [], busy: full.busy };
+  return { ...task, formats: [formats.bf16], effort, withNode: false };
+}
+
 function tasks(options: { quick: boolean; large: boolean }): Task[] {
   const both = [formats.bf16, formats.int8];
   const threads = [1, 2];
@@ -94,6 +101,7 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       large: { type: 'boolean', default: false },
       model: { type: 'string' },
+      busy: { type: 'boolean', default: false },
     },
   });
   const peers = installPeers(!values.quick);
@@ -111,16 +119,20 @@ async function main(): Promise<void> {
     );
     console.error(`  ${JSON.stringify(row.measure)} ${figures.join('; ')}`);
   };
-  const list = tasks(values).filter(({ model }) => values.model === undefined || model.shape.name === values.model);
+  const whole = tasks(values).filter(({ model }) => values.model === undefined || model.shape.name === values.model);
+  const list = values.busy
+    ? whole.filter((task) => task.formats.includes(formats.bf16)).map(besideBusyProcesses)
+    : whole;
   if (list.length === 0) throw new Error(`There is no model ${values.model ?? ''}: S, M, N, or L with --large.`);
-  const proven = new Set(list.map(({ model }) => model).filter(({ shape }) => shape.name !== 'L'));
+  const proven = new Set((values.busy ? [] : list).map(({ model }) => model).filter(({ shape }) => shape.name !== 'L'));
   const agreement: AgreementRow[] = [];
   for (const model of proven) agreement.push(...(await proveAgreement(model, store, peers)));
   for (const task of list) notes.push(...(await runTask(task, store, peers, report)));
-  rows.push(await measureNano(peers, values.quick ? quick : full));
+  if (!values.busy) rows.push(await measureNano(peers, values.quick ? quick : full));
   const text = reportText({ machine: machineLines(), rows, notes, agreement });
   console.log(text);
-  if (!values.quick && values.model === undefined) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
+  if (!values.quick && !values.busy && values.model === undefined)
+    writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
 }
 
 main().catch((error: unknown) => {

@@ -16,8 +16,10 @@ public:
     Activations(const ModelSpec &spec, uint32_t maxTokens, uint32_t contextLength);
 
     /// A block's partial outputs are kept for this many layers (at most all of a step, which ends with all workers in
-    /// step). Whoever writes layer i has waited for all workers' blocks of layer i - 1 - delay, so they have read
-    /// everything up to layer i - 2 - 2 delay for the last time.
+    /// step). Whoever writes an attention partial of layer i has waited for all workers' FFN partials of layer
+    /// i - 1 - delay, before which they have read the attention partials up to layer i - 1 - 2 delay for the last time;
+    /// whoever writes an FFN partial has waited for the attention partials of layer i - delay, which come after the
+    /// reading of the FFN partials up to layer i - 1 - 2 delay.
     static uint32_t partialLayers(const ModelSpec &spec);
 
     enum class Block : uint8_t { attention, ffn };

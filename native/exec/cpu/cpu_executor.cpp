@@ -5,8 +5,6 @@
 #include "exec/cpu/decode_loop.h"
 
 #include <algorithm>
-#include <exception>
-#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -56,11 +54,12 @@ public:
           pool_(options.threads, usableCores()), weights_(model, pool_, progress),
           cache_(model.spec(), slots_, contextLength_),
           activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
-          progress_(pool_.size(), longestWait, pool_.crowded()) {
-        const StepResources resources{plan_, weights_, *set_.kernels, cache_, activations_, progress_, pool_.size()};
-        for (uint32_t worker = 0; worker < pool_.size(); worker++) {
-            loops_.push_back(std::make_unique<DecodeLoop>(resources, worker, contextLength_));
-        }
+          progress_(pool_.size(), longestWait, pool_.crowded()),
+          takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),
+          workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
+          resources_{plan_, weights_, *set_.kernels, cache_, activations_, progress_, takenUnits_},
+          team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
+          loop_(resources_, team_, contextLength_) {
         reserveLogits(1);
     }
 
@@ -82,12 +81,10 @@ public:
         }
         reserveLogits(1);
         tokens_.assign(job.tokens.begin(), job.tokens.end());
-        stopTokens_.assign(job.stopTokens.begin(), job.stopTokens.end());
         SequenceJob own = job;
         own.tokens = tokens_;
-        own.stopTokens = stopTokens_;
-        runAll([own, &sink](DecodeLoop &loop) { loop.run(own, sink); });
-        return loops_[0]->result();
+        lead([&] { loop_.run(own, sink); });
+        return loop_.result();
     }
 
     std::vector<float> logits(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions,
@@ -101,8 +98,7 @@ public:
         std::vector<float> out(positions.size() * weights_.spec().vocabularySize);
         reserveLogits(width);
         tokens_.assign(tokens.begin(), tokens.end());
-        positions_.assign(positions.begin(), positions.end());
-        runAll([this, slot, width, &out](DecodeLoop &loop) { loop.runLogits(slot, tokens_, positions_, width, out); });
+        lead([&] { loop_.runLogits(slot, tokens_, positions, width, out); });
         return out;
     }
 
@@ -129,31 +125,8 @@ private:
         activations_.summaries.resize(size_t{tokens} * weights_.head().panels.size());
     }
 
-    /// Runs every worker's loop. Throws what one of them threw, or ExecutionError if a wait expired. A worker that does
-    /// not come back in time may still use `body` and what it refers to later; only worker 0, which is the caller, may
-    /// use what the caller owns.
-    void runAll(std::function<void(DecodeLoop &)> body) {
-        if (!pool_.waitUntilIdle(longestWait)) {
-            throw ExecutionError(expiryMessage());
-        }
-        progress_.reset();
-        thrown_ = nullptr;
-        const bool allBack = pool_.run(
-            [this, body = std::move(body)](uint32_t worker) {
-                try {
-                    body(*loops_[worker]);
-                } catch (...) {
-                    progress_.leave(Progress::Leave::failed);
-                    const std::lock_guard lock(thrownMutex_);
-                    thrown_ = std::current_exception();
-                }
-            },
-            longestWait);
-        const std::lock_guard lock(thrownMutex_);
-        if (thrown_) {
-            std::rethrow_exception(std::exchange(thrown_, nullptr));
-        }
-        if (!allBack || progress_.leaving() == Progress::Leave::expired) {
+    void lead(const std::function<void()> &body) {
+        if (!team_.lead(body)) {
             throw ExecutionError(expiryMessage());
         }
     }
@@ -172,11 +145,12 @@ private:
     KvCache cache_;
     Activations activations_;
     Progress progress_;
-    std::vector<std::unique_ptr<DecodeLoop>> loops_;
-    std::vector<int32_t> tokens_, stopTokens_; ///< of the running request
-    std::vector<uint32_t> positions_;
-    std::mutex thrownMutex_;
-    std::exception_ptr thrown_;
+    TakenUnits takenUnits_;
+    const std::shared_ptr<WorkerCountPolicy> workerCount_;
+    const StepResources resources_;
+    StepTeam team_;
+    DecodeLoop loop_;
+    std::vector<int32_t> tokens_; ///< of the running request: a late worker may still look at them
 };
 
 } // namespace

@@ -1,18 +1,22 @@
 #pragma once
 
+#include "exec/cpu/worker_count.h"
 #include "exec/executor.h"
 #include "model/model.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace monokernel {
 
 struct CpuOptions {
-    uint32_t threads = 0; ///< 0: the physical cores this process may use
+    uint32_t threads = 0; ///< at most; 0: the physical cores this process may use
     uint32_t slots = 4;
     uint32_t contextLength = 0; ///< 0: the model's limit
     std::string instructionSet; ///< empty: the best that this machine has
+    /// How many of the threads a step uses; empty: as many as pay beside what else runs on the machine.
+    std::shared_ptr<WorkerCountPolicy> workerCount{};
 };
 
 /// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512", "avx2", "portable".

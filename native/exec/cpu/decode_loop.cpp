@@ -23,17 +23,16 @@ double seconds(std::chrono::steady_clock::duration duration) { return std::chron
 
 } // namespace
 
-DecodeLoop::DecodeLoop(const StepResources &resources, uint32_t worker, uint32_t contextLength)
-    : r_(resources), worker_(worker), contextLength_(contextLength), runner_(resources, worker),
+DecodeLoop::DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength)
+    : r_(resources), team_(team), contextLength_(contextLength),
       sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)) {}
 
-bool DecodeLoop::step(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> selected,
-                      const SamplingKey &key, const std::atomic<bool> *cancel) {
-    const Step next{steps_, slot, position_, tokens, selected, key};
-    if (!runner_.run(next, worker_ == 0 ? cancel : nullptr)) {
+bool DecodeLoop::step(uint32_t slot, std::span<const int32_t> tokens, const SamplingKey &key,
+                      const std::atomic<bool> *cancel) {
+    if (!team_.run({.slot = slot, .first = position_, .tokens = tokens, .selected = selected_, .sampling = key},
+                   cancel)) {
         return false;
     }
-    steps_++;
     position_ += static_cast<uint32_t>(tokens.size());
     return true;
 }
@@ -41,7 +40,6 @@ bool DecodeLoop::step(uint32_t slot, std::span<const int32_t> tokens, std::span<
 void DecodeLoop::run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) {
     start_ = firstToken_ = Clock::now();
     result_ = {};
-    steps_ = 0;
     position_ = job.reused;
     std::optional<StopReason> stop;
     if (!prefill(job)) {
@@ -53,8 +51,12 @@ void DecodeLoop::run(const SequenceJob &job, const std::function<void(GeneratedT
         const GeneratedToken token =
             sampler_.choose(r_.activations.logits, r_.activations.summaries, job.sampling, position_);
         stop = accept(job, token, sink);
-        constexpr uint32_t only[] = {0};
-        if (!stop && !step(job.slot, {&token.token, 1}, only, samplingKey(job.sampling, position_ + 1), job.cancel)) {
+        if (stop) {
+            break;
+        }
+        token_ = token.token;
+        selected_.assign(1, 0);
+        if (!step(job.slot, {&token_, 1}, samplingKey(job.sampling, position_ + 1), job.cancel)) {
             stop = StopReason::cancelled;
         }
     }
@@ -70,10 +72,9 @@ bool DecodeLoop::prefill(const SequenceJob &job) {
     const SamplingKey key = samplingKey(job.sampling, length);
     while (position_ < length) {
         const uint32_t count = std::min(length - position_, r_.activations.maxTokens());
-        const uint32_t last[] = {count - 1};
         const bool wantsLogits = position_ + count == length && job.maxTokens > 0;
-        if (!step(job.slot, job.tokens.subspan(position_, count), std::span(last).first(wantsLogits ? 1 : 0), key,
-                  job.cancel)) {
+        selected_.assign(wantsLogits ? 1 : 0, count - 1);
+        if (!step(job.slot, job.tokens.subspan(position_, count), key, job.cancel)) {
             return false;
         }
         result_.prefilled += count;
@@ -95,9 +96,7 @@ std::optional<StopReason> DecodeLoop::accept(const SequenceJob &job, GeneratedTo
         result_.timeToFirstToken = seconds(firstToken_ - start_);
     }
     result_.generated++;
-    if (worker_ == 0) {
-        sink(token);
-    }
+    sink(token);
     if (result_.generated == job.maxTokens) {
         return StopReason::maxTokens;
     }
@@ -106,26 +105,22 @@ std::optional<StopReason> DecodeLoop::accept(const SequenceJob &job, GeneratedTo
 
 void DecodeLoop::runLogits(uint32_t slot, std::span<const int32_t> tokens, std::span<const uint32_t> positions,
                            uint32_t stepWidth, std::span<float> out) {
-    steps_ = 0;
     position_ = 0;
-    std::vector<uint32_t> selected;
     while (position_ < tokens.size()) {
         const uint32_t first = position_;
         const uint32_t count = std::min(stepWidth, static_cast<uint32_t>(tokens.size()) - first);
-        selected.clear();
+        selected_.clear();
         for (const uint32_t position : positions) {
             if (position >= first && position < first + count) {
-                selected.push_back(position - first);
+                selected_.push_back(position - first);
             }
         }
-        if (!step(slot, tokens.subspan(first, count), selected, {}, nullptr)) {
+        if (!step(slot, tokens.subspan(first, count), {}, nullptr)) {
             return;
         }
-        if (worker_ == 0) {
-            const size_t size = selected.size() * r_.weights.spec().vocabularySize;
-            std::memcpy(out.data(), r_.activations.logits.data(), size * sizeof(float));
-            out = out.subspan(size);
-        }
+        const size_t size = selected_.size() * r_.weights.spec().vocabularySize;
+        std::memcpy(out.data(), r_.activations.logits.data(), size * sizeof(float));
+        out = out.subspan(size);
     }
 }
 

@@ -62,8 +62,8 @@ PageMemory::PageMemory(size_t bytes, Pages pages) {
     data_ = mapping_.data() + (huge ? roundUp(address, hugePage) - address : 0);
     size_ = bytes;
 #ifdef __linux__
-    if (huge) {
-        madvise(data_, size_, MADV_HUGEPAGE);
+    if (huge) { // Whole ones only: the end would take a huge page for a few bytes.
+        madvise(data_, size_ / hugePage * hugePage, MADV_HUGEPAGE);
     }
 #endif
 }

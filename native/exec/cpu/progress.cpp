@@ -1,27 +1,17 @@
 #include "exec/cpu/progress.h"
 
-#include <thread>
+#include "exec/cpu/spin_wait.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include <algorithm>
+#include <utility>
 
 namespace monokernel::cpu {
 
 namespace {
 
-void pauseBriefly() {
-#if defined(__x86_64__)
-    _mm_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
-/// Looks at the flag before a wait counts as long: some ten microseconds.
-constexpr uint32_t shortSpins = 500;
-/// Looks at the flag between two looks at the clock.
-constexpr uint32_t spinsPerClock = 64;
+/// A hand-off takes 0.2 microseconds, and workers with equal shares arrive within some ten of each other. A worker
+/// whose core was taken is away for a scheduler's slice, one to several milliseconds.
+constexpr std::chrono::microseconds longestHandOff{200};
 
 } // namespace
 
@@ -31,6 +21,7 @@ Progress::Progress(uint32_t workers, std::chrono::nanoseconds bound, bool crowde
 void Progress::reset() {
     for (Tick &tick : ticks_) {
         tick.value.store(0, std::memory_order_relaxed);
+        tick.lost = {};
     }
     leave_.store(Leave::no, std::memory_order_relaxed);
 }
@@ -40,41 +31,35 @@ void Progress::leave(Leave reason) {
     leave_.compare_exchange_strong(none, reason, std::memory_order_acq_rel);
 }
 
-bool Progress::wait(uint32_t first, uint32_t end, uint64_t tick, uint32_t edge) {
+bool Progress::wait(uint32_t self, uint32_t first, uint32_t end, uint64_t tick, uint32_t edge) {
     for (uint32_t worker = first; worker < end; worker++) {
         const std::atomic<uint64_t> &value = ticks_[worker].value;
-        uint32_t spins = 0;
-        while (value.load(std::memory_order_acquire) < tick) {
-            if (++spins < shortSpins) {
-                pauseBriefly();
-            } else if (!waitLong(worker, tick, edge)) {
+        if (value.load(std::memory_order_acquire) >= tick) {
+            continue;
+        }
+        SpinWait spin(bound_, crowded_);
+        do {
+            if (leaving() != Leave::no) {
                 return false;
             }
+            if (!spin.pause()) {
+                expire(worker, edge);
+                return false;
+            }
+        } while (value.load(std::memory_order_acquire) < tick);
+        if (const auto waited = spin.waited(); waited > longestHandOff) {
+            ticks_[self].lost += waited;
         }
     }
     return leaving() == Leave::no;
 }
 
-/// The other worker has probably lost its core. Spinning on costs least as long as each worker has a core of its own
-/// (giving it away makes the other one's return slower, as measured); otherwise the other one may need this very core.
-bool Progress::waitLong(uint32_t worker, uint64_t tick, uint32_t edge) {
-    const auto start = std::chrono::steady_clock::now();
-    while (ticks_[worker].value.load(std::memory_order_acquire) < tick) {
-        if (leaving() != Leave::no) {
-            return false;
-        }
-        for (uint32_t i = 0; i < spinsPerClock && ticks_[worker].value.load(std::memory_order_relaxed) < tick; i++) {
-            pauseBriefly();
-        }
-        if (crowded_) {
-            std::this_thread::yield();
-        }
-        if (std::chrono::steady_clock::now() - start > bound_) {
-            expire(worker, edge);
-            return false;
-        }
+std::chrono::nanoseconds Progress::takeLostTime(uint32_t workers) {
+    std::chrono::nanoseconds most{0};
+    for (uint32_t worker = 0; worker < workers; worker++) {
+        most = std::max(most, std::exchange(ticks_[worker].lost, std::chrono::nanoseconds{0}));
     }
-    return true;
+    return most;
 }
 
 void Progress::expire(uint32_t worker, uint32_t edge) {

@@ -23,16 +23,27 @@ bool StepRunner::attention(uint32_t layer) {
     const uint32_t kvHeads = group_.lanes.size() * spec_.kvHeadsPerLane();
     if (splitsKeys()) {
         attendSplit(layer);
+    } else if (tokens_ > 1 && members > 1) {
+        attendShared(layer);
     } else {
-        const bool byHead = kvHeads % members == 0;
-        const Range heads = byHead ? evenShare(kvHeads, member, members) : Range{0, kvHeads};
-        const Range tokens = byHead ? Range{0, tokens_} : evenShare(tokens_, member, members);
-        if (!tokens.empty()) {
-            attendWhole(layer, {firstHead + heads.begin, firstHead + heads.end}, tokens);
-        }
+        const Range heads = evenShare(kvHeads, member, members);
+        attendWhole(layer, {firstHead + heads.begin, firstHead + heads.end}, {0, tokens_});
     }
     publish(phaseOf(layer, PhaseKind::attention));
     return true;
+}
+
+/// Many tokens: key heads with some tokens each, taken by whoever is free.
+void StepRunner::attendShared(uint32_t layer) {
+    constexpr uint32_t tokensPerItem = 16;
+    const uint32_t runs = (tokens_ + tokensPerItem - 1) / tokensPerItem;
+    const uint32_t perLane = spec_.kvHeadsPerLane();
+    const Range items{group_.lanes.begin * perLane * runs, group_.lanes.end * perLane * runs};
+    UnitWalk walked = walk(phaseOf(layer, PhaseKind::attention), items, {});
+    while (const std::optional<uint32_t> item = walked.next()) {
+        const uint32_t kvHead = *item / runs, first = *item % runs * tokensPerItem;
+        attendWhole(layer, {kvHead, kvHead + 1}, {first, std::min(first + tokensPerItem, tokens_)});
+    }
 }
 
 /// The chunks that any of the step's tokens [tokens.begin, tokens.end) sees.

@@ -12,13 +12,9 @@ bool StepRunner::head() {
         return false;
     }
     const PackedMatrix &matrix = r_.weights.head();
-    const Range units = matrix.workers[worker_];
+    const Range units = shareOf(matrix);
     const bool perLane = spec_.headType == HeadType::vocabularyParallel;
-    if (!perLane && spec_.laneCount > 1) {
-        if (!exchangeLanes()) {
-            return false;
-        }
-    } else if (!waitForAll(0)) { // Nobody may still read the logits of the step before.
+    if (!perLane && spec_.laneCount > 1 && !exchangeLanes()) {
         return false;
     }
     uint32_t lane = spec_.laneCount;
@@ -57,7 +53,7 @@ bool StepRunner::exchangeLanes() {
         gatherLane(lane, normFirst, r_.activations.laneOutput(lane));
     }
     r_.progress.publish(worker_, tick(phase) - 1);
-    if (!r_.progress.wait(0, r_.workerCount, tick(phase) - 1, r_.plan.phases[phase].reads)) {
+    if (!r_.progress.wait(worker_, 0, step_.workers, tick(phase) - 1, r_.plan.phases[phase].reads)) {
         return false;
     }
     terms_.clear();

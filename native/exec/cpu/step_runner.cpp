@@ -13,26 +13,19 @@ PageMemory floats(size_t count) { return {count * sizeof(float), PageMemory::Pag
 } // namespace
 
 StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
-    : r_(resources), spec_(resources.weights.spec()), worker_(worker),
-      group_(laneGroup(spec_, resources.workerCount, worker)), maxTokens_(resources.activations.maxTokens()),
+    : r_(resources), spec_(resources.weights.spec()), worker_(worker), maxTokens_(resources.activations.maxTokens()),
       hiddenWidth_(resources.activations.hiddenWidth()), headWidth_(resources.activations.headWidth()),
       queriesPerKey_(spec_.headCount / spec_.kvHeadCount), rope_(spec_, maxTokens_),
-      residual_(floats(size_t{group_.lanes.size()} * maxTokens_ * hiddenWidth_)),
+      residual_(floats(size_t{spec_.laneCount} * maxTokens_ * hiddenWidth_)),
       normalized_(floats(size_t{maxTokens_} * hiddenWidth_)),
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
-      state_(floats(size_t{mostAttentionRows()} * attentionStateWidth(headWidth_))),
+      state_(floats(size_t{maxTokens_} * spec_.headCount * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
       expandedPanel_(floats(size_t{panelRows} * expandedDepth)) {}
 
-/// Rows that this worker attends at most: some of the group's key heads with all tokens, or all with some.
-uint32_t StepRunner::mostAttentionRows() const {
-    const uint32_t members = group_.workers.size();
-    const uint32_t kvHeads = group_.lanes.size() * spec_.kvHeadsPerLane();
-    return kvHeads * ((maxTokens_ + members - 1) / members) * queriesPerKey_;
-}
-
 bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
     step_ = step;
+    group_ = laneGroup(spec_, step.workers, worker_);
     tokens_ = static_cast<uint32_t>(step.tokens.size());
     cancel_ = cancel;
     embed();
@@ -46,7 +39,7 @@ bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
     }
     const uint32_t last = phaseOf(spec_.layerCount, PhaseKind::qkv);
     publish(last);
-    return waitForAll(last);
+    return worker_ != 0 || waitForAll(last);
 }
 
 bool StepRunner::mayGoOn() {
@@ -62,11 +55,30 @@ uint64_t StepRunner::tick(uint32_t phase) const { return 2 * (step_.index * r_.p
 void StepRunner::publish(uint32_t phase) { r_.progress.publish(worker_, tick(phase)); }
 
 bool StepRunner::waitForGroup(uint32_t phase) {
-    return r_.progress.wait(group_.workers.begin, group_.workers.end, tick(phase), r_.plan.phases[phase].writes);
+    return r_.progress.wait(worker_, group_.workers.begin, group_.workers.end, tick(phase),
+                            r_.plan.phases[phase].writes);
 }
 
 bool StepRunner::waitForAll(uint32_t phase) {
-    return r_.progress.wait(0, r_.workerCount, tick(phase), r_.plan.phases[phase].writes);
+    return r_.progress.wait(worker_, 0, step_.workers, tick(phase), r_.plan.phases[phase].writes);
+}
+
+/// This worker's part of a matrix's units. With all workers it is what lies in the worker's own memory.
+Range StepRunner::shareOf(const PackedMatrix &matrix) const {
+    return evenShare(static_cast<uint32_t>(matrix.panels.size()) / matrix.panelsPerUnit, worker_, step_.workers);
+}
+
+UnitWalk StepRunner::unitsOf(uint32_t phase, const PackedMatrix &matrix) {
+    const Range group{group_.lanes.begin * matrix.unitsPerLane, group_.lanes.end * matrix.unitsPerLane};
+    return walk(phase, group, shareOf(matrix));
+}
+
+/// With one token a unit takes too short a time for being handed out, and streams best from where it was packed.
+UnitWalk StepRunner::walk(uint32_t phase, Range shared, Range own) {
+    if (tokens_ == 1 || group_.workers.size() == 1) {
+        return UnitWalk(own);
+    }
+    return {shared, r_.takenUnits.of(phase, group_.lanes.begin / group_.lanes.size())};
 }
 
 void StepRunner::embed() {
@@ -78,7 +90,6 @@ void StepRunner::embed() {
         }
     }
     rope_.fill(step_.first, tokens_);
-    publish(0);
 }
 
 void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride,
@@ -92,9 +103,10 @@ bool StepRunner::queryKeyValue(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    const Range units = weights.qkv.workers[worker_];
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::qkv), weights.qkv);
     uint32_t lane = spec_.laneCount;
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         if (unit / weights.qkv.unitsPerLane != lane) {
             lane = unit / weights.qkv.unitsPerLane;
             normalize(weights.attentionNorm, lane);
@@ -154,8 +166,9 @@ bool StepRunner::attentionOutput(uint32_t layer) {
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].output;
     const uint32_t width = r_.activations.attentionWidth();
-    const Range units = matrix.workers[worker_];
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::attentionOutput), matrix);
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         const uint32_t lane = unit / matrix.unitsPerLane;
         const Panel &panel = matrix.panels[unit];
         const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
@@ -171,9 +184,10 @@ bool StepRunner::gateUp(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    const Range units = weights.gateUp.workers[worker_];
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::gateUp), weights.gateUp);
     uint32_t lane = spec_.laneCount;
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         if (unit / weights.gateUp.unitsPerLane != lane) {
             lane = unit / weights.gateUp.unitsPerLane;
             normalize(weights.ffnNorm, lane);
@@ -197,8 +211,9 @@ bool StepRunner::down(uint32_t layer) {
         return false;
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].down;
-    const Range units = matrix.workers[worker_];
-    for (uint32_t unit = units.begin; unit < units.end; unit++) {
+    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::down), matrix);
+    while (const std::optional<uint32_t> next = units.next()) {
+        const uint32_t unit = *next;
         const uint32_t lane = unit / matrix.unitsPerLane;
         const Panel &panel = matrix.panels[unit];
         multiply(matrix, panel, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_,

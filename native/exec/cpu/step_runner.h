@@ -5,6 +5,7 @@
 #include "exec/cpu/placement.h"
 #include "exec/cpu/progress.h"
 #include "exec/cpu/rope_table.h"
+#include "exec/cpu/unit_walk.h"
 #include "exec/cpu/weights.h"
 #include "plan/plan.h"
 
@@ -23,7 +24,8 @@ constexpr uint32_t phaseOf(uint32_t layer, PhaseKind kind) {
 
 /// One pass over the plan: tokens[i] at position first + i of a slot.
 struct Step {
-    uint64_t index = 0; ///< number of the step within its request
+    uint64_t index = 0;   ///< number of the step within its request
+    uint32_t workers = 1; ///< workers [0, workers) take part
     uint32_t slot = 0;
     uint32_t first = 0;
     std::span<const int32_t> tokens;
@@ -39,17 +41,18 @@ struct StepResources {
     KvCache &cache;
     Activations &activations;
     Progress &progress;
-    uint32_t workerCount;
+    TakenUnits &takenUnits;
 };
 
-/// One worker's part of a step. A worker keeps the residual streams of its group's lanes for itself and repeats their
-/// sums and norms, which is cheaper than a further hand-off.
+/// One worker's part of a step, which may have other workers than the step before. A worker keeps the residual streams
+/// of its group's lanes for itself and repeats their sums and norms, which is cheaper than a further hand-off.
 class StepRunner {
 public:
     StepRunner(const StepResources &resources, uint32_t worker);
 
-    /// Runs this worker's part of all phases. When it returns true, all workers have finished the step and what they
-    /// wrote is visible. False: the request is being left. `cancel` is looked at before every phase (null: never).
+    /// Runs this worker's part of all phases. When it returns true in worker 0, all workers have finished the step and
+    /// what they wrote is visible. False: the request is being left. `cancel` is looked at before every phase (null:
+    /// never).
     bool run(const Step &step, const std::atomic<bool> *cancel);
 
 private:
@@ -60,6 +63,9 @@ private:
     bool waitForGroup(uint32_t phase);
     bool waitForAll(uint32_t phase);
     uint64_t tick(uint32_t phase) const;
+    Range shareOf(const PackedMatrix &matrix) const;
+    UnitWalk unitsOf(uint32_t phase, const PackedMatrix &matrix);
+    UnitWalk walk(uint32_t phase, Range shared, Range own);
 
     void embed();
     bool queryKeyValue(uint32_t layer);
@@ -77,12 +83,12 @@ private:
     void multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride, uint32_t tokens,
                   float *y, size_t yStride);
     void finishHead(uint32_t layer, uint32_t unit);
+    void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
     void attendSplit(uint32_t layer);
     void mergeSplit(uint32_t layer);
     void finishRows(const float *states, uint32_t kvHead, Range tokens, float *laneAttention);
     bool splitsKeys() const;
-    uint32_t mostAttentionRows() const;
     Range chunksSeen(uint32_t layer, Range tokens) const;
     AttentionChunk chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const;
     void initializeState(float *state, uint32_t rows) const;
@@ -96,17 +102,17 @@ private:
     const StepResources r_;
     const ModelSpec &spec_;
     const uint32_t worker_;
-    const LaneGroup group_;
     const uint32_t maxTokens_, hiddenWidth_, headWidth_, queriesPerKey_;
     Step step_;
+    LaneGroup group_;
     uint32_t tokens_ = 0;
     const std::atomic<bool> *cancel_ = nullptr;
     RopeTable rope_;
     std::vector<const float *> terms_;
-    PageMemory residual_;      ///< [lanes of the group, maxTokens, hiddenWidth]
+    PageMemory residual_;      ///< [lanes, maxTokens, hiddenWidth], the group's first
     PageMemory normalized_;    ///< [maxTokens, hiddenWidth], one lane at a time; also the head's input
     PageMemory headRows_;      ///< [maxTokens, headWidth], or 64 rows of gate and up
-    PageMemory state_;         ///< attention states of this worker's rows
+    PageMemory state_;         ///< attention states of this worker's rows: at most all
     PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
     PageMemory expandedPanel_; ///< the kernel's scratch
 };

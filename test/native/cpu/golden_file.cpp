@@ -91,7 +91,11 @@ SequenceJob greedyJob(const std::vector<int32_t> &prompt, uint32_t maxTokens) {
 }
 
 std::unique_ptr<Executor> load(const std::filesystem::path &folder, const CpuOptions &options) {
-    return makeCpuExecutor(Model::open(folder), options, [](double) {});
+    CpuOptions own = options;
+    if (!own.workerCount) {
+        own.workerCount = std::make_shared<FixedWorkerCount>(UINT32_MAX);
+    }
+    return makeCpuExecutor(Model::open(folder), own, [](double) {});
 }
 
 } // namespace golden

@@ -48,6 +48,7 @@ Output runGreedy(monokernel::Executor &executor, const std::vector<int32_t> &pro
 monokernel::SequenceJob greedyJob(const std::vector<int32_t> &prompt, uint32_t maxTokens);
 monokernel::SequenceJob greedyJob(std::vector<int32_t> &&prompt, uint32_t maxTokens) = delete;
 
+/// With all threads in every step, unless the options say how many.
 std::unique_ptr<monokernel::Executor> load(const std::filesystem::path &folder, const monokernel::CpuOptions &options);
 
 } // namespace golden

@@ -23,15 +23,15 @@ TEST(aMissingWorkerExpiresTheWait) {
         progress.publish(0, 4);
         progress.publish(1, 5);
         const auto start = std::chrono::steady_clock::now();
-        CHECK(!progress.wait(0, 3, 4, 17));
+        CHECK(!progress.wait(0, 0, 3, 4, 17));
         const auto waited = std::chrono::steady_clock::now() - start;
         CHECK(waited >= 50ms && waited < 5s);
         CHECK(progress.leaving() == Progress::Leave::expired);
         CHECK(progress.expiredWorker() == 2 && progress.expiredEdge() == 17);
-        CHECK(!progress.wait(0, 1, 1, 0)); // Everybody leaves now.
+        CHECK(!progress.wait(0, 0, 1, 1, 0)); // Everybody leaves now.
         progress.reset();
         progress.publish(0, 1);
-        CHECK(progress.wait(0, 1, 1, 0));
+        CHECK(progress.wait(0, 0, 1, 1, 0));
     }
 }
 
@@ -42,7 +42,7 @@ TEST(leavingEndsWaits) {
         progress.leave(Progress::Leave::cancelled);
         progress.leave(Progress::Leave::failed);
     });
-    CHECK(!progress.wait(0, 2, 1, 0));
+    CHECK(!progress.wait(0, 0, 2, 1, 0));
     other.join();
     CHECK(progress.leaving() == Progress::Leave::cancelled);
 }
@@ -58,14 +58,14 @@ TEST(handOffsCarryTheData) {
         for (uint64_t round = 1; round <= rounds; round++) {
             values[worker] = round * (worker + 1);
             progress.publish(worker, 2 * round);
-            if (!progress.wait(0, workers, 2 * round, 0)) {
+            if (!progress.wait(worker, 0, workers, 2 * round, 0)) {
                 return;
             }
             for (const uint64_t value : values) {
                 sums[worker] += value;
             }
             progress.publish(worker, 2 * round + 1);
-            if (!progress.wait(0, workers, 2 * round + 1, 0)) {
+            if (!progress.wait(worker, 0, workers, 2 * round + 1, 0)) {
                 return;
             }
         }
