@@ -18,6 +18,7 @@ bool StepRunner::head() {
         if (!exchangeLanes()) {
             return false;
         }
+        prepareHead();
     } else if (!waitForAll(0)) { // Nobody may still read the logits of the step before.
         return false;
     }
@@ -26,10 +27,15 @@ bool StepRunner::head() {
         if ((perLane || spec_.laneCount == 1) && unit / matrix.unitsPerLane != lane) {
             lane = unit / matrix.unitsPerLane;
             gatherLane(lane, true, normalized_.floats());
+            prepareHead();
         }
         logits(unit);
     }
     return true;
+}
+
+void StepRunner::prepareHead() {
+    prepare(r_.weights.head(), normalized_.floats(), hiddenWidth_, static_cast<uint32_t>(step_.selected.size()));
 }
 
 /// The selected tokens' rows of a lane's stream, normalized or as they are.
@@ -81,7 +87,7 @@ void StepRunner::logits(uint32_t unit) {
     const uint32_t firstToken = unit / matrix.unitsPerLane * (spec_.vocabularySize / lanes) + panel.firstRow;
     const auto count = static_cast<uint32_t>(step_.selected.size());
     float *rows = headRows_.floats();
-    multiply(matrix, panel, normalized_.floats(), hiddenWidth_, count, rows, panelRows);
+    multiply(matrix, panel, rows, panelRows);
     for (uint32_t i = 0; i < count; i++, rows += panelRows) {
         std::memcpy(r_.activations.logits.data() + size_t{i} * spec_.vocabularySize + firstToken, rows,
                     panel.rows * sizeof(float));
