@@ -9,7 +9,7 @@ import { isObject } from './models/json';
 import { WorkspacePaths } from './open_documents';
 import { ACCEPTED_COMMAND, Stats, Status, type InitializationOptions, type Settings } from './protocol';
 import { Reporter } from './reporter';
-import { needsReload, readSettings } from './settings';
+import { needsReload, readSettings, settingProblems } from './settings';
 
 /** Wires the features to a connection. The caller calls `connection.listen()`. */
 export function startServer(connection: Connection, dependencies: { loadEngine: EngineLoader }): void {
@@ -32,6 +32,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
   connection.onInitialize(({ initializationOptions, workspaceFolders, capabilities }) => {
     const options = readInitializationOptions(initializationOptions);
     settings = options.settings;
+    reporter.setProblems(options.problems);
     paths.set(workspaceFolders ?? []);
     tellsFolders = capabilities.workspace?.workspaceFolders === true;
     host = new ModelHost(
@@ -63,6 +64,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
   connection.onDidChangeConfiguration((change) => {
     const before = settings;
     settings = readSettings(change.settings);
+    reporter.setProblems(settingProblems(change.settings));
     if (needsReload(before, settings) || state === 'error') void host?.load(settings);
   });
   connection.onExecuteCommand(({ command }) => {
@@ -94,8 +96,13 @@ function completionObserver(reporter: Reporter): ConstructorParameters<typeof Co
   };
 }
 
-function readInitializationOptions(sent: unknown): InitializationOptions {
+function readInitializationOptions(sent: unknown): InitializationOptions & { problems: string[] } {
   const options = isObject(sent) ? sent : {};
   const text = (key: string): string => (typeof options[key] === 'string' ? options[key] : '');
-  return { settings: readSettings(options['settings']), defaultModel: text('defaultModel'), addon: text('addon') };
+  return {
+    settings: readSettings(options['settings']),
+    problems: settingProblems(options['settings']),
+    defaultModel: text('defaultModel'),
+    addon: text('addon'),
+  };
 }

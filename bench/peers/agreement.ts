@@ -4,7 +4,7 @@ import { type Peers } from './install';
 import { Xorshift } from './models/random';
 import { type ModelStore } from './models/store';
 import { type LlamaWeights } from './models/weights';
-import { contextLength, formats, runsPrecision, startLlama, startOurs, type Formats } from './pairing';
+import { contextLength, formats, startLlama, startOurs, type Formats } from './pairing';
 
 /** How well two engines agree on greedy tokens and their log-probabilities. */
 interface Agreement {
@@ -131,8 +131,7 @@ export async function proveAgreement(model: LlamaWeights, store: ModelStore, pee
   };
   for (const pair of Object.values(formats)) {
     await using ours = await startOurs(store.safetensors(model, pair.folder), 1, context, pair.precision);
-    if (runsPrecision(ours, pair.precision))
-      await compare(ours, pair, pair.precision === 'int8' ? 'int8' : pair.folder);
+    await compare(ours, pair, pair.precision === 'int8' ? 'int8' : pair.folder);
     if (pair.theirs === 'f32') continue;
     for (const contender of await startLlama(peers, store.gguf(model, pair.theirs), 1, context)) {
       await using theirs = contender;

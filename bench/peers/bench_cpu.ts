@@ -81,7 +81,6 @@ async function runTask(task: Task, store: ModelStore, peers: Peers, report: (row
   for (const pair of task.formats) {
     console.error(`\n${task.model.shape.title}, ${pair.title}`);
     await using pairing = await Pairing.start(task.model, pair, { store, peers, ...task });
-    if (pairing.withoutOurs !== undefined) notes.push(`${pair.title}: ours left out, ${pairing.withoutOurs}.`);
     await measurePairing(pairing, task.effort, report);
     report(memoryRow(pairing));
   }
@@ -117,7 +116,8 @@ async function main(): Promise<void> {
   const agreement: AgreementRow[] = [];
   for (const model of proven) agreement.push(...(await proveAgreement(model, store, peers)));
   for (const task of list) notes.push(...(await runTask(task, store, peers, report)));
-  rows.push(await measureNano(peers, values.quick ? quick : full));
+  for (const precision of ['bf16', 'int8'] as const)
+    rows.push(await measureNano(peers, values.quick ? quick : full, precision));
   const text = reportText({ machine: machineLines(), rows, notes, agreement });
   console.log(text);
   if (!values.quick && values.model === undefined) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
