@@ -109,7 +109,7 @@ function corpus(title: string, sources: readonly Source[], folder: ModelFolder, 
 }
 
 function readAmount(): Amount {
-  const { values } = parseArgs({ options: { lines: { type: 'string', default: '600' } } });
+  const { values } = parseArgs({ options: { lines: { type: 'string', default: '500' } } });
   const lines = Number(values.lines);
   if (!Number.isInteger(lines) || lines < 32 || lines > 20_000)
     throw new Error(`--lines must be a whole number from 32 to 20000, it is "${values.lines}"`);

@@ -96,7 +96,7 @@ std::vector<double> quantized(const float *x, uint32_t depth) {
             largest = std::max(largest, std::abs(x[k]));
         }
         for (uint32_t k = first; k < end && largest > 0.0f; k++) {
-            out[k] = std::nearbyint(x[k] * (127.0f / largest)) * static_cast<double>(largest / 127.0f);
+            out[k] = std::nearbyint(x[k] * (127.0f / largest)) * static_cast<double>(largest * (1.0f / 127.0f));
         }
     }
     return out;

@@ -136,49 +136,88 @@ struct Int8Line {
     }
 };
 
-/// The largest absolute value of 32 elements; NaN if one of them is.
+/// The largest absolute value of 32 elements; NaN if one of them is: as integers magnitudes are in the same order, and
+/// NaN is above all.
 MK_INLINE float largestMagnitude(Vector a, Vector b) {
-    // As integers magnitudes are in the same order, and NaN is above all.
-    const auto larger = [](auto left, auto right) __attribute__((always_inline)) {
-        using Bits = decltype(left > right);
-        return (Bits)left > (Bits)right ? left : right;
-    };
-    Vector magnitude;
-    MK_EACH magnitude.part[i] =
-        larger((Float)((Int)a.part[i] & 0x7fffffff), (Float)((Int)b.part[i] & 0x7fffffff));
-    return reduceLanes(magnitude, larger);
+#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__AVX512F__)
+    const Int one = (Int)a.part[0] & 0x7fffffff, other = (Int)b.part[0] & 0x7fffffff;
+    const Int all = one > other ? one : other;
+    const __m256i eight =
+        _mm256_max_epi32((__m256i)__builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7),
+                         (__m256i)__builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15));
+#else
+    const __m256i low = _mm256_max_epi32((__m256i)((Int)a.part[0] & 0x7fffffff), (__m256i)((Int)b.part[0] & 0x7fffffff));
+    const __m256i high =
+        _mm256_max_epi32((__m256i)((Int)a.part[1] & 0x7fffffff), (__m256i)((Int)b.part[1] & 0x7fffffff));
+    const __m256i eight = _mm256_max_epi32(low, high);
+#endif
+    __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+    return _mm_cvtss_f32(_mm_castsi128_ps(four));
+#else
+    int32_t largest = 0;
+    MK_EACH for (uint32_t j = 0; j < registerFloats; j++) {
+        const int32_t one = ((Int)a.part[i])[j] & 0x7fffffff, other = ((Int)b.part[i])[j] & 0x7fffffff;
+        largest = one > largest ? one : largest;
+        largest = other > largest ? other : largest;
+    }
+    float magnitude;
+    __builtin_memcpy(&magnitude, &largest, sizeof magnitude);
+    return magnitude;
+#endif
 }
 
-/// Sixteen values as bytes; returns their sum.
-MK_INLINE int32_t storeBytes(IntVector v, int8_t *out) {
-    int32_t values[16] __attribute__((aligned(64)));
-    MK_EACH __builtin_memcpy(values + i * registerFloats, &v.part[i], sizeof(Int));
-    int32_t sum = 0;
-    for (uint32_t i = 0; i < 16; i++) {
+/// 32 values in -128..127 as bytes; returns their sum.
+MK_INLINE int32_t storeBytes(IntVector first, IntVector second, int8_t *out) {
+#if defined(__AVX512F__) || defined(__AVX2__)
+#if defined(__AVX512F__)
+    const __m256i bytes = _mm256_set_m128i(_mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)second.part[0]),
+                                           _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)first.part[0]));
+#else
+    const __m256i words = _mm256_packs_epi32((__m256i)first.part[0], (__m256i)first.part[1]);
+    const __m256i more = _mm256_packs_epi32((__m256i)second.part[0], (__m256i)second.part[1]);
+    // Packing works within halves, so fours of bytes come out as 0 2 4 6 1 3 5 7.
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more), order);
+#endif
+    _mm256_storeu_si256((__m256i *)out, bytes);
+    // Distances of unsigned bytes from 0, by eights.
+    const __m256i sums = _mm256_sad_epu8(_mm256_xor_si256(bytes, _mm256_set1_epi8(-128)), _mm256_setzero_si256());
+    const __m128i halves = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    return _mm_cvtsi128_si32(halves) + _mm_extract_epi32(halves, 2) - 32 * 128;
+#else
+    int32_t values[32], sum = 0;
+    MK_EACH {
+        __builtin_memcpy(values + i * registerFloats, &first.part[i], sizeof(Int));
+        __builtin_memcpy(values + 16 + i * registerFloats, &second.part[i], sizeof(Int));
+    }
+    for (uint32_t i = 0; i < 32; i++) {
         out[i] = static_cast<int8_t>(values[i]);
         sum += values[i];
     }
     return sum;
+#endif
 }
 
 /// A row in groups of 32, each with the scale that brings its largest magnitude to 127. Values are rounded to the
 /// nearest, ties to even. What is not finite makes the scale so.
 static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
-    constexpr float smallest = 1e-30f; // Below it a group counts as zeros: 127 / magnitude must be finite.
+    constexpr float smallest = 1e-30f;         // Below it a group counts as zeros: 127 / magnitude must be finite.
     const Vector magic = broadcast(0x1.8p23f); // Rounds to a whole number, which is then in the low bits.
     for (uint32_t k = 0; k < depth; k += groupDepth, out++) {
-        const Vector halves[2] = {load(x + k), depth - k > 16 ? load(x + k + 16) : broadcast(0.0f)};
-        const float magnitude = largestMagnitude(halves[0], halves[1]);
+        const Vector first = load(x + k), second = depth - k > 16 ? load(x + k + 16) : broadcast(0.0f);
+        const float magnitude = largestMagnitude(first, second);
         const bool zero = magnitude < smallest;
         const Vector inverse = broadcast(zero ? 0.0f : 127.0f / magnitude);
-        int32_t sum = 0;
-        for (uint32_t half = 0; half < 2; half++) {
-            IntVector rounded = toBits(halves[half] * inverse + magic);
-            MK_EACH rounded.part[i] -= (Int)magic.part[i];
-            sum += storeBytes(rounded, out->values + 16 * half);
+        IntVector low = toBits(first * inverse + magic), high = toBits(second * inverse + magic);
+        MK_EACH {
+            low.part[i] -= (Int)magic.part[i];
+            high.part[i] -= (Int)magic.part[i];
         }
-        out->scale = zero ? 0.0f : magnitude / 127.0f;
-        out->correction = -128 * sum;
+        out->scale = zero ? 0.0f : magnitude * (1.0f / 127.0f);
+        out->correction = -128 * storeBytes(low, high, out->values);
     }
 }
 
