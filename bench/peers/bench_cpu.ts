@@ -1,15 +1,19 @@
 /**
  * Compares our CPU engine with llama.cpp on the same weights, in one run.
- * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N]
- *   --quick  one model, few repeats, about a minute; docs/performance.md stays as it is
- *   --large  the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
- *   --model  only this one (N: nano's weights in the shape of a Llama); docs/performance.md stays as it is
+ * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N|nano] [--weights bf16|int8] [--write]
+ *   --quick    few repeats, at most about 80 s a model and format; the results are kept beside those of other quick runs
+ *   --large    the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
+ *   --model    only this one (N: nano's weights in the shape of a Llama; nano: the default model, ours only)
+ *   --weights  only these
+ *   --write    with --quick: writes all kept results of quick runs into docs/performance.md
+ * A full run of everything writes docs/performance.md too.
  */
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { proveAgreement, type AgreementRow } from './agreement';
 import { machineLines } from './machine';
 import { installPeers, type Peers } from './install';
+import { keepResults } from './kept_results';
 import { writeSection } from './markdown';
 import { measurePairing, memoryRow, type Effort } from './measure';
 import { nanoAsLlama } from './models/nano';
@@ -18,7 +22,7 @@ import { shapes } from './models/shapes';
 import { ModelStore } from './models/store';
 import { type LlamaWeights } from './models/weights';
 import { measureNano } from './nano_row';
-import { formats, Pairing, type Formats } from './pairing';
+import { formats, Pairing, type Formats, type Precision } from './pairing';
 import { nanoFolder, root } from './project';
 import { reportText } from './report';
 import { type Row } from './rows';
@@ -41,8 +45,8 @@ const full: Effort = {
 };
 const speedOnly: Effort = { ...full, depths: [0], coldPrompts: [512], reusedPrompts: [], busy: [] };
 const quick: Effort = {
-  repeats: { wanted: 3, rounds: 4 },
-  seconds: 0.2,
+  repeats: { wanted: 5, rounds: 7 },
+  seconds: 0.15,
   depths: [0],
   coldPrompts: [512],
   reusedPrompts: [512],
@@ -58,12 +62,13 @@ const large: Effort = {
   busy: [],
 };
 
-function tasks(options: { quick: boolean; large: boolean }): Task[] {
-  const both = [formats.bf16, formats.int8];
+function tasks(options: { quick: boolean; large: boolean; weights: readonly Precision[] }): Task[] {
+  const both = options.weights.map((weights) => formats[weights]);
   const threads = [1, 2];
   const small = randomLlama(shapes.S);
-  if (options.quick) return [{ model: small, formats: both, threads, effort: quick, withNode: false }];
   const medium = randomLlama(shapes.M);
+  if (options.quick)
+    return [small, medium].map((model) => ({ model, formats: both, threads, effort: quick, withNode: true }));
   const list: Task[] = [
     { model: small, formats: [formats.f32], threads, effort: speedOnly, withNode: false },
     { model: small, formats: both, threads, effort: full, withNode: true },
@@ -76,33 +81,37 @@ function tasks(options: { quick: boolean; large: boolean }): Task[] {
   return list;
 }
 
-async function runTask(task: Task, store: ModelStore, peers: Peers, report: (row: Row) => void): Promise<string[]> {
-  const notes: string[] = [];
+async function runTask(task: Task, store: ModelStore, peers: Peers, report: (row: Row) => void): Promise<void> {
   for (const pair of task.formats) {
     console.error(`\n${task.model.shape.title}, ${pair.title}`);
     await using pairing = await Pairing.start(task.model, pair, { store, peers, ...task });
     await measurePairing(pairing, task.effort, report);
     report(memoryRow(pairing));
   }
-  return notes;
 }
 
-async function main(): Promise<void> {
+function readOptions() {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
       large: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       model: { type: 'string' },
+      weights: { type: 'string' },
     },
   });
-  const peers = installPeers(!values.quick);
+  const { model, weights, ...others } = values;
+  if (weights !== undefined && weights !== 'bf16' && weights !== 'int8')
+    throw new Error(`--weights must be bf16 or int8, it is "${weights}".`);
+  const precisions: Precision[] = weights === undefined ? ['bf16', 'int8'] : [weights];
+  return { ...others, model, weights: precisions, whole: model === undefined && weights === undefined };
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const peers = installPeers(!options.quick);
   const store = new ModelStore(path.join(root, '.cache/bench-models'));
   const rows: Row[] = [];
-  const notes: string[] = [
-    `llama.cpp as in node-llama-cpp ${peers.version}: ${peers.native === undefined ? 'its npm build' : 'the better of its npm build and one made here with -march=native'}, driven through its C API with a persistent thread pool.`,
-    'Medians of interleaved repeats ± half the distance of the quartiles; a tilde marks figures that other programs disturbed.',
-    'Ratios: ours at the most threads against llama.cpp at its best number of threads, over 1 is better.',
-  ];
   const report = (row: Row): void => {
     rows.push(row);
     const figures = row.cells.map(
@@ -110,17 +119,36 @@ async function main(): Promise<void> {
     );
     console.error(`  ${JSON.stringify(row.measure)} ${figures.join('; ')}`);
   };
-  const list = tasks(values).filter(({ model }) => values.model === undefined || model.shape.name === values.model);
-  if (list.length === 0) throw new Error(`There is no model ${values.model ?? ''}: S, M, N, or L with --large.`);
+  const wanted = (name: string): boolean => options.model === undefined || options.model === name;
+  const list = tasks(options).filter(({ model }) => wanted(model.shape.name));
+  if (list.length === 0 && !wanted('nano'))
+    throw new Error(`There is no model ${options.model ?? ''}: S, M, nano, N without --quick, or L with --large.`);
   const proven = new Set(list.map(({ model }) => model).filter(({ shape }) => shape.name !== 'L'));
+  const checked = options.whole ? Object.values(formats) : options.weights.map((weights) => formats[weights]);
   const agreement: AgreementRow[] = [];
-  for (const model of proven) agreement.push(...(await proveAgreement(model, store, peers)));
-  for (const task of list) notes.push(...(await runTask(task, store, peers, report)));
-  for (const precision of ['bf16', 'int8'] as const)
-    rows.push(await measureNano(peers, values.quick ? quick : full, precision));
-  const text = reportText({ machine: machineLines(), rows, notes, agreement });
+  for (const model of proven) agreement.push(...(await proveAgreement(model, checked, store, peers)));
+  for (const task of list) await runTask(task, store, peers, report);
+  for (const weights of wanted('nano') ? options.weights : [])
+    report(await measureNano(peers, options.quick ? quick : full, weights));
+
+  const results = options.quick ? keepResults(keptFile, { rows, agreement }) : { rows, agreement };
+  const text = reportText({ machine: machineLines(), notes: notesOn(peers, options.quick), ...results });
   console.log(text);
-  if (!values.quick && values.model === undefined) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
+  if (options.quick ? options.write : options.whole) writeSection(path.join(root, 'docs/performance.md'), 'cpu', text);
+}
+
+const keptFile = path.join(root, '.cache/bench-cpu.json');
+
+function notesOn(peers: Peers, isQuick: boolean): string[] {
+  const { wanted, rounds } = (isQuick ? quick : full).repeats;
+  return [
+    `llama.cpp as in node-llama-cpp ${peers.version}: ${peers.native === undefined ? 'its npm build' : 'the better of its npm build and one made here with -march=native'}, driven through its C API with a persistent thread pool.`,
+    `Medians of ${wanted} interleaved repeats (${rounds} when some are disturbed) ± half the distance of the quartiles; a tilde marks figures that other programs disturbed.`,
+    'Ratios: ours at the most threads against llama.cpp at its best number of threads, over 1 is better.',
+    ...(isQuick
+      ? ['Each model and format by `npm run bench:cpu -- --quick --model NAME --weights FORMAT --write`.']
+      : []),
+  ];
 }
 
 main().catch((error: unknown) => {
