@@ -16,9 +16,9 @@ namespace cpu {
 
 namespace {
 
-/// Tokens of a prefill step: enough to use each expanded panel many times, few enough that a step's buffers stay within
-/// a core's cache. Chosen by reasoning; other sizes have not been timed.
-constexpr uint32_t prefillTokens = 64;
+/// Tokens of a prefill step: enough to use each panel many times. Measured on a prompt of 512 tokens of a 31 M Llama
+/// shape with 2 threads: 64 instead of 32 makes it 15 to 20 % faster, 128 instead of 64 another 10 %.
+constexpr uint32_t prefillTokens = 128;
 
 /// How long a worker may keep the others waiting.
 constexpr std::chrono::seconds longestWait{10};

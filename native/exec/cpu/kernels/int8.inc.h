@@ -60,7 +60,7 @@ MK_INLINE Int addDots(Int sum, Unsigned weights, const ByteValues &x) {
 struct Int8Line {
     using X = QuantizedGroup;
 #if defined(__AVX512F__) || defined(__AVXVNNI__)
-    static constexpr uint32_t mostTokens = 4;
+    static constexpr uint32_t mostTokens = 3;
 #else
     static constexpr uint32_t mostTokens = 2;
 #endif
