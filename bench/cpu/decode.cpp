@@ -85,7 +85,8 @@ public:
 private:
     /// Without the embedding table, of which a token reads one row. As int8 a bf16 weight takes 8.5 bits.
     static uint64_t bytesPerToken(const Model &model, bool int8) {
-        const uint64_t stored = model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
+        const uint64_t stored =
+            model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
         return int8 ? stored * 17 / 32 : stored;
     }
 

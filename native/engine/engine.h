@@ -23,11 +23,11 @@ enum class Precision : uint8_t { automatic, stored, int8 };
 struct EngineOptions {
     Device device = Device::automatic;
     Precision precision = Precision::automatic; ///< CPU only: a GPU runs bf16
-    uint32_t threads = 0;       ///< CPU workers; 0: the physical cores this process may use
-    uint32_t slots = 4;         ///< KV cache sequences
-    uint32_t contextLength = 0; ///< tokens a slot; 0: the model's limit
-    std::string instructionSet; ///< CPU only: one of cpuInstructionSets(); empty: the best there is
-    std::filesystem::path kernelFolder; ///< where the GPU code objects lie
+    uint32_t threads = 0;                       ///< CPU workers; 0: the physical cores this process may use
+    uint32_t slots = 4;                         ///< KV cache sequences
+    uint32_t contextLength = 0;                 ///< tokens a slot; 0: the model's limit
+    std::string instructionSet;                 ///< CPU only: one of cpuInstructionSets(); empty: the best there is
+    std::filesystem::path kernelFolder;         ///< where the GPU code objects lie
 };
 
 struct GenerateRequest {

@@ -43,7 +43,7 @@ PrecisionChoice choosePrecision(Precision wanted, const WeightSizes &sizes, uint
     const std::string reads = "a token reads " + megabytes(sizes.token) + " of weights as stored, ";
     const std::string limit = megabytes(mostBytesPerToken);
     return sizes.token > mostBytesPerToken ? PrecisionChoice{true, "int8: " + reads + "more than " + limit}
-                                     : PrecisionChoice{false, "as stored: " + reads + "no more than " + limit};
+                                           : PrecisionChoice{false, "as stored: " + reads + "no more than " + limit};
 }
 
 } // namespace monokernel

@@ -25,8 +25,9 @@ WeightSizes weightSizes(const Model &model);
 uint64_t availableMemory();
 
 /// `automatic` is int8 when a token would read more than 250 MB of weights as they are stored, or when these weights
-/// would take more than half of the available memory. 250 MB: a plain machine reads 30 GB/s, so a completion of 24 tokens
-/// would take over 200 ms, which a person feels; below that int8 gains nothing that is felt, and stored weights are exact.
+/// would take more than half of the available memory. 250 MB: a plain machine reads 30 GB/s, so a completion of 24
+/// tokens would take over 200 ms, which a person feels; below that int8 gains nothing that is felt, and stored weights
+/// are exact.
 PrecisionChoice choosePrecision(Precision wanted, const WeightSizes &sizes, uint64_t availableMemory);
 
 } // namespace monokernel

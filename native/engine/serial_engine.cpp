@@ -42,9 +42,10 @@ GenerateResult cancelledResult() {
 
 class SerialEngine final : public Engine {
 public:
-    SerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason, PrecisionChoice precision)
-        : spec_(std::move(spec)), executor_(std::move(executor)), deviceReason_(std::move(deviceReason)), precision_(std::move(precision)),
-          slots_(executor_->slotCount()), thread_([this] { serve(); }) {}
+    SerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason,
+                 PrecisionChoice precision)
+        : spec_(std::move(spec)), executor_(std::move(executor)), deviceReason_(std::move(deviceReason)),
+          precision_(std::move(precision)), slots_(executor_->slotCount()), thread_([this] { serve(); }) {}
 
     SerialEngine(const SerialEngine &) = delete;
     SerialEngine &operator=(const SerialEngine &) = delete;

@@ -13,7 +13,8 @@ struct CpuOptions {
     uint32_t slots = 4;
     uint32_t contextLength = 0; ///< 0: the model's limit
     std::string instructionSet; ///< empty: the best that this machine has
-    bool int8 = false; ///< weights, and the activations they meet, in bytes with a scale for 32; else as they are stored
+    bool int8 =
+        false; ///< weights, and the activations they meet, in bytes with a scale for 32; else as they are stored
 };
 
 /// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512vnni", "avx512", "avxvnni",

@@ -97,15 +97,14 @@ StoredGroup quantize(std::span<const float, groupDepth> values) {
     group.scale = roundUpToBf16(largest / 127.0f);
     if (std::isfinite(largest)) {
         const float inverse = 1.0f / fromBf16(group.scale);
-        std::ranges::transform(values, group.values.begin(), [&](float value) {
-            return static_cast<uint8_t>(128 + std::lrint(value * inverse));
-        });
+        std::ranges::transform(values, group.values.begin(),
+                               [&](float value) { return static_cast<uint8_t>(128 + std::lrint(value * inverse)); });
     }
     return group;
 }
 
-/// One row's groups, to where they lie in a panel of int8 with `blocks` blocks; `block0` is the row's block in the first
-/// line.
+/// One row's groups, to where they lie in a panel of int8 with `blocks` blocks; `block0` is the row's block in the
+/// first line.
 void packQuantized(const SourceRow &source, uint32_t blocks, uint32_t lane, uint32_t depth, std::byte *block0) {
     const size_t lineBytes = size_t{blocks} * 64;
     for (uint32_t group = 0; group * groupDepth < depth; group++) {

@@ -215,8 +215,8 @@ void Weights::describe(const Model &model, bool quantized, uint32_t workers) {
     }
     const uint32_t headLanes = spec_.headType == HeadType::vocabularyParallel ? spec_.laneCount : 1;
     const WeightFormat headFormat = quantized ? WeightFormat::int8 : exactFormat({&model.head().type, 1});
-    head_ = describeRows(headFormat, spec_.hiddenSize, headLanes,
-                         spec_.vocabularySize / headLanes, panelRows, 1, workers);
+    head_ =
+        describeRows(headFormat, spec_.hiddenSize, headLanes, spec_.vocabularySize / headLanes, panelRows, 1, workers);
     for (uint32_t worker = 0; worker < workers; worker++) {
         uint64_t bytes = bytesOf(head_, head_.workers[worker]);
         for (const LayerWeights &layer : layers_) {

@@ -49,8 +49,8 @@ struct LayerWeights {
 /// memory that this worker wrote first.
 class Weights {
 public:
-    /// Packs on the pool's workers, `quantized` into int8, else exactly. `progress` gets 0..1 on the calling thread; what
-    /// it throws goes through. Throws ModelError(memory).
+    /// Packs on the pool's workers, `quantized` into int8, else exactly. `progress` gets 0..1 on the calling thread;
+    /// what it throws goes through. Throws ModelError(memory).
     Weights(const Model &model, bool quantized, WorkerPool &pool, const std::function<void(double)> &progress);
 
     const ModelSpec &spec() const { return spec_; }

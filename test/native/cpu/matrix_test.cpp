@@ -79,9 +79,10 @@ std::vector<float> product(const InstructionSet &set, const Operands &o, uint32_
     alignas(64) static float scratch[panelRows * expandedDepth];
     for (uint32_t t = 0; t < o.tokens; t += atOnce) {
         const uint32_t count = std::min(atOnce, o.tokens - t);
-        const Operand x = set.kernels->prepare(o.format, o.depth, o.x.data() + t * xStride, xStride, count, rows.data());
-        set.kernels->multiply({o.format, o.blocks, o.depth, count, o.aligned(), x, y.data() + size_t{t} * o.rows(),
-                               o.rows(), scratch});
+        const Operand x =
+            set.kernels->prepare(o.format, o.depth, o.x.data() + t * xStride, xStride, count, rows.data());
+        set.kernels->multiply(
+            {o.format, o.blocks, o.depth, count, o.aligned(), x, y.data() + size_t{t} * o.rows(), o.rows(), scratch});
     }
     return y;
 }
@@ -126,12 +127,14 @@ void checkSums(const Operands &o, const std::vector<float> &y, double rounding, 
 }
 
 bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
-    return std::ranges::equal(a, b, [](float x, float y) { return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y); });
+    return std::ranges::equal(
+        a, b, [](float x, float y) { return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y); });
 }
 
 const InstructionSet &portableSet() { return findInstructionSet("portable"); }
 
-constexpr uint32_t oddDepths[] = {1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 95, 96, 97, 192, 383, 384, 385, 800};
+constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17, 31,  32,  33,  47,  48, 63,
+                                  64, 65, 95, 96, 97, 192, 383, 384, 385, 800};
 
 } // namespace
 
@@ -228,9 +231,8 @@ TEST(bf16ProductsOnEveryPath) {
     for (const uint32_t depth : oddDepths) {
         Operands o = randomOperands(random, WeightFormat::bf16, 1 + depth % panelBlocks, depth, 1 + random() % 14);
         std::vector<uint16_t> halves(o.weights.size());
-        std::ranges::transform(o.weights, halves.begin(), [](float value) {
-            return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16);
-        });
+        std::ranges::transform(o.weights, halves.begin(),
+                               [](float value) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16); });
         const TensorView tensor{DataType::bf16, {o.rows(), depth}, std::as_bytes(std::span(halves))};
         PanelSource source;
         for (uint32_t r = 0; r < o.rows(); r++) {

@@ -50,9 +50,12 @@ static void multiplyBf16Dot(const MatrixProduct &m) {
     constexpr uint32_t linesAtOnce = bf16PieceDepth / 2;
     const uint32_t allLines = (m.depth + 1) / 2;
     const uint32_t atOnce = m.tokens > Bf16DotLine::mostTokens ? linesAtOnce : allLines;
-    PanelProduct<uint32_t> p{static_cast<const char *>(m.panel), m.blocks * size_t{64},
-                             allLines < atOnce ? allLines : atOnce, static_cast<const uint32_t *>(m.x.rows),
-                             m.x.stride / sizeof(uint32_t),         m.y,
+    PanelProduct<uint32_t> p{static_cast<const char *>(m.panel),
+                             m.blocks * size_t{64},
+                             allLines < atOnce ? allLines : atOnce,
+                             static_cast<const uint32_t *>(m.x.rows),
+                             m.x.stride / sizeof(uint32_t),
+                             m.y,
                              m.yStride};
     allTokens<Bf16DotLine, false>(p, m.blocks, m.tokens);
     for (uint32_t first = p.lines; first < allLines; first += p.lines) {

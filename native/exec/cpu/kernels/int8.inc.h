@@ -143,11 +143,11 @@ MK_INLINE float largestMagnitude(Vector a, Vector b) {
 #if defined(__AVX512F__)
     const Int one = (Int)a.part[0] & 0x7fffffff, other = (Int)b.part[0] & 0x7fffffff;
     const Int all = one > other ? one : other;
-    const __m256i eight =
-        _mm256_max_epi32((__m256i)__builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7),
-                         (__m256i)__builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m256i eight = _mm256_max_epi32((__m256i)__builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7),
+                                           (__m256i)__builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15));
 #else
-    const __m256i low = _mm256_max_epi32((__m256i)((Int)a.part[0] & 0x7fffffff), (__m256i)((Int)b.part[0] & 0x7fffffff));
+    const __m256i low =
+        _mm256_max_epi32((__m256i)((Int)a.part[0] & 0x7fffffff), (__m256i)((Int)b.part[0] & 0x7fffffff));
     const __m256i high =
         _mm256_max_epi32((__m256i)((Int)a.part[1] & 0x7fffffff), (__m256i)((Int)b.part[1] & 0x7fffffff));
     const __m256i eight = _mm256_max_epi32(low, high);

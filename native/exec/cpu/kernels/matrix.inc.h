@@ -201,7 +201,8 @@ template <class Line> static void expandPanel(const char *panel, uint32_t blocks
 }
 
 /// Many tokens: pieces of the panel are expanded to f32 once and stay in L1 while all tokens pass over them.
-template <class Line> static void multiplyExpanded(PanelProduct<float> p, uint32_t blocks, uint32_t tokens, float *piece) {
+template <class Line>
+static void multiplyExpanded(PanelProduct<float> p, uint32_t blocks, uint32_t tokens, float *piece) {
     constexpr uint32_t linesAtOnce = expandedDepth / Line::depth;
     for (uint32_t first = 0; first < p.lines; first += linesAtOnce) {
         const uint32_t lines = p.lines - first < linesAtOnce ? p.lines - first : linesAtOnce;

@@ -1,6 +1,7 @@
 // Which product a weight format takes on this instruction set, and the rows it wants.
 
-static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens, void *out) {
+static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens,
+                       void *out) {
     const size_t stride = operandStride(depth);
     char *row = static_cast<char *>(out);
     switch (format) {
