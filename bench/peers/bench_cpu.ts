@@ -1,7 +1,7 @@
 /**
  * Compares our CPU engine with llama.cpp on the same weights, in one run.
  * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N|nano] [--weights bf16|int8] [--write]
- *   --quick    few repeats, at most about 80 s a model and format; the results are kept beside those of other quick runs
+ *   --quick    few repeats, without node-llama-cpp, at most about 80 s a model and format; the results are kept beside those of other quick runs
  *   --large    the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
  *   --model    only this one (N: nano's weights in the shape of a Llama; nano: the default model, ours only)
  *   --weights  only these
@@ -45,8 +45,8 @@ const full: Effort = {
 };
 const speedOnly: Effort = { ...full, depths: [0], coldPrompts: [512], reusedPrompts: [], busy: [] };
 const quick: Effort = {
-  repeats: { wanted: 5, rounds: 7 },
-  seconds: 0.15,
+  repeats: { wanted: 3, rounds: 5 },
+  seconds: 0.2,
   depths: [0],
   coldPrompts: [512],
   reusedPrompts: [512],
@@ -68,7 +68,7 @@ function tasks(options: { quick: boolean; large: boolean; weights: readonly Prec
   const small = randomLlama(shapes.S);
   const medium = randomLlama(shapes.M);
   if (options.quick)
-    return [small, medium].map((model) => ({ model, formats: both, threads, effort: quick, withNode: true }));
+    return [small, medium].map((model) => ({ model, formats: both, threads, effort: quick, withNode: false }));
   const list: Task[] = [
     { model: small, formats: [formats.f32], threads, effort: speedOnly, withNode: false },
     { model: small, formats: both, threads, effort: full, withNode: true },

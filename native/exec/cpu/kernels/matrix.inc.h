@@ -90,6 +90,10 @@ template <class Line> struct FusedTiles {
         }
         storeSums(sums, p.y, p.yStride);
     }
+
+private:
+    FusedTiles() = default;
+    friend Line;
 };
 
 struct Bf16Line : FusedTiles<Bf16Line> {
