@@ -195,7 +195,7 @@ MK_INLINE int32_t storeBytes(IntVector first, IntVector second, int8_t *out) {
     }
     for (uint32_t i = 0; i < 32; i++) {
         out[i] = static_cast<int8_t>(values[i]);
-        sum += values[i];
+        sum += out[i]; // what was not finite gives any value
     }
     return sum;
 #endif
