@@ -8,6 +8,7 @@ const usage = `Usage: npm run complete -- FILE:LINE[:COLUMN] [options]
 LINE and COLUMN count from 1; without COLUMN the cursor is at the line's end.
   --model DIR           folder of the model (default: the one that comes with the extension)
   --engine NAME         auto, cpu, gfx942 or sm_90
+  --precision NAME      auto, bf16 (weights as stored) or int8; CPU only
   --threads N           CPU workers
   --mode NAME           auto, line or block
   --max-tokens N        longest completion
@@ -38,6 +39,7 @@ function readArguments(args: string[]) {
     options: {
       model: { type: 'string', default: '' },
       engine: { type: 'string', default: 'auto' },
+      precision: { type: 'string', default: 'auto' },
       threads: { type: 'string', default: '0' },
       mode: { type: 'string', default: 'auto' },
       'max-tokens': { type: 'string' },
@@ -50,10 +52,12 @@ function readArguments(args: string[]) {
   const settings = readSettings({
     model: { path: values.model },
     engine: values.engine,
+    precision: values.precision,
     threads: Number(values.threads),
     completion: { mode: values.mode, ...(maxTokens === undefined ? {} : { maxTokens: Number(maxTokens) }) },
   });
   if (settings.engine !== values.engine) throw new Error(`There is no engine "${values.engine}".`);
+  if (settings.precision !== values.precision) throw new Error(`There is no precision "${values.precision}".`);
   if (settings.completion.mode !== values.mode) throw new Error(`There is no mode "${values.mode}".`);
   return { place, settings, json: values.json };
 }
@@ -70,6 +74,7 @@ function describe(result: OneCompletion, colour: boolean): string {
     shown,
     '',
     `${result.model}, ${result.engine}`,
+    ...result.warnings,
     `prompt ${promptTokens} tokens, first token after ${timeToFirstToken.toFixed(0)} ms (${rate.toFixed(0)} tokens/s)`,
     `${generated} tokens at ${decodeRate.toFixed(1)} tokens/s, stopped by ${stop}; ${result.milliseconds.toFixed(0)} ms in all, loading aside`,
   ].join('\n');

@@ -18,6 +18,8 @@ export interface OneCompletion {
   replaced: number;
   model: string;
   engine: string;
+  /** Settings that could not be followed, and what was done instead. */
+  warnings: string[];
   /** From the request to the text, in milliseconds. */
   milliseconds: number;
   statistics: GenerateStatistics & { promptTokens: number };
@@ -44,13 +46,17 @@ export async function completeOnce(context: CursorContext, settings: Settings): 
   try {
     await host.load(settings);
     if (!host.current) throw new Error(state.message ?? 'The model cannot be loaded.');
-    return await complete(host.current, context, settings);
+    return { ...(await complete(host.current, context, settings)), warnings: state.warnings ?? [] };
   } finally {
     await host.dispose();
   }
 }
 
-async function complete(model: LanguageModel, context: CursorContext, settings: Settings): Promise<OneCompletion> {
+async function complete(
+  model: LanguageModel,
+  context: CursorContext,
+  settings: Settings,
+): Promise<Omit<OneCompletion, 'warnings'>> {
   const extent = completionExtent(context, settings, 'invoked');
   if (extent === undefined) throw new Error(`Completion is off for ${context.languageId}.`);
   let promptTokens = 0;

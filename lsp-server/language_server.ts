@@ -9,7 +9,7 @@ import { isObject } from './models/json';
 import { WorkspacePaths } from './open_documents';
 import { ACCEPTED_COMMAND, Stats, Status, type InitializationOptions, type Settings } from './protocol';
 import { Reporter } from './reporter';
-import { needsReload, readSettings } from './settings';
+import { needsReload, readSettings, settingProblems } from './settings';
 import { lookAtMachine, type Probe } from './topology/look';
 import { registerTopology } from './topology/topology_feature';
 
@@ -34,7 +34,9 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
 
   connection.onInitialize(({ initializationOptions, workspaceFolders, capabilities }) => {
     const options = readInitializationOptions(initializationOptions);
-    ({ settings, ...places } = options);
+    const { problems, ...read } = options;
+    ({ settings, ...places } = read);
+    reporter.setProblems(problems);
     paths.set(workspaceFolders ?? []);
     tellsFolders = capabilities.workspace?.workspaceFolders === true;
     host = new ModelHost(
@@ -66,6 +68,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
   connection.onDidChangeConfiguration((change) => {
     const before = settings;
     settings = readSettings(change.settings);
+    reporter.setProblems(settingProblems(change.settings));
     if (needsReload(before, settings) || state === 'error') void host?.load(settings);
   });
   connection.onExecuteCommand(({ command }) => {
@@ -100,8 +103,13 @@ function completionObserver(reporter: Reporter): ConstructorParameters<typeof Co
   };
 }
 
-function readInitializationOptions(sent: unknown): InitializationOptions {
+function readInitializationOptions(sent: unknown): InitializationOptions & { problems: string[] } {
   const options = isObject(sent) ? sent : {};
   const text = (key: string): string => (typeof options[key] === 'string' ? options[key] : '');
-  return { settings: readSettings(options['settings']), defaultModel: text('defaultModel'), addon: text('addon') };
+  return {
+    settings: readSettings(options['settings']),
+    problems: settingProblems(options['settings']),
+    defaultModel: text('defaultModel'),
+    addon: text('addon'),
+  };
 }

@@ -69,7 +69,7 @@ export class ModelHost {
       if (overtaken()) return;
       this.checkVocabulary(model);
       this.onModel(model);
-      this.onState({ state: 'ready', model: name, engine: engine.model.description });
+      this.onState({ state: 'ready', model: name, engine: engine.model.description, ...choicesOf(engine, settings) });
     } catch (error) {
       await this.unload();
       const message = error instanceof Error ? error.message : String(error);
@@ -94,10 +94,22 @@ export class ModelHost {
   }
 }
 
+/** Why the engine runs as it does, and what of the settings it does not do. */
+function choicesOf({ model }: Engine, { precision }: Settings): Pick<StatusParams, 'reason' | 'warnings'> {
+  const reasons = [model.deviceReason, model.precisionReason && `precision ${model.precisionReason}`];
+  const reason = reasons.filter((part) => part !== undefined && part !== '').join('; ');
+  const refused = precision === 'int8' && model.precision === 'stored';
+  return {
+    ...(reason === '' ? {} : { reason }),
+    ...(refused && model.precisionReason ? { warnings: [`monokernel.precision: ${model.precisionReason}.`] } : {}),
+  };
+}
+
 function engineOptions(settings: Settings, folder: ModelFolder): EngineOptions {
   const limit = folder.config['max_position_embeddings'];
   return {
     device: settings.engine,
+    precision: settings.precision,
     threads: settings.threads,
     slots,
     contextLength: typeof limit === 'number' ? Math.min(limit, longestContext) : 0,

@@ -16,6 +16,8 @@ export interface Settings {
     path: string;
   };
   engine: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  /** What the CPU engine keeps weights as: `bf16` as they are stored, `int8` in bytes; `auto` decides by their size. */
+  precision: 'auto' | 'bf16' | 'int8';
   /** CPU workers; 0: as many as there are physical cores. */
   threads: number;
   completion: {
@@ -48,8 +50,12 @@ export interface StatusParams {
   message?: string;
   /** Model folder's name. */
   model?: string;
-  /** What runs it, for people: "cpu: 2 threads, AVX-512 BF16". */
+  /** What runs it, for people: "cpu: 2 threads, AVX-512 BF16, bf16 weights". */
   engine?: string;
+  /** Why this device and this precision, for the log. */
+  reason?: string;
+  /** Settings that could not be followed, and what is done instead. */
+  warnings?: string[];
 }
 
 /** Figures of the last request and of the session, at most 4 times a second. Times in milliseconds, rates in tokens/s. */

@@ -8,6 +8,7 @@ const interval = 250;
 /** What the server tells the client about itself: state and figures. */
 export class Reporter implements Disposable {
   private base: StatusParams = { state: 'loading', progress: 0 };
+  private problems: readonly string[] = [];
   private running = 0;
   private offered = 0;
   private accepted = 0;
@@ -23,6 +24,13 @@ export class Reporter implements Disposable {
   /** The state while nothing is generated. */
   setState(state: StatusParams): void {
     this.base = state;
+    this.sendStatus();
+  }
+
+  /** Settings that do not make sense; they are told on with every state. */
+  setProblems(problems: readonly string[]): void {
+    if (problems.join('\n') === this.problems.join('\n')) return;
+    this.problems = problems;
     this.sendStatus();
   }
 
@@ -83,7 +91,12 @@ export class Reporter implements Disposable {
 
   private sendStatus(): void {
     const generating = this.running > 0 && this.base.state === 'ready';
-    this.status.push(generating ? { ...this.base, state: 'generating' } : this.base);
+    const warnings = [...this.problems, ...(this.base.warnings ?? [])];
+    this.status.push({
+      ...this.base,
+      ...(generating ? { state: 'generating' } : {}),
+      ...(warnings.length > 0 ? { warnings } : {}),
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 // Decode and prefill of the CPU executor beside the machine's own limit, in one run with interleaved repeats.
-//   bench_decode MODEL_FOLDER [--threads N] [--tokens N] [--repeats N] [--instruction-set NAME]
+//   bench_decode MODEL_FOLDER [--threads N] [--tokens N] [--repeats N] [--instruction-set NAME] [--precision NAME]
 
 #include "exec/cpu/cpu_executor.h"
 #include "stream_read.h"
@@ -21,6 +21,7 @@ struct Arguments {
     uint32_t tokens = 64;
     uint32_t repeats = 9;
     std::string instructionSet;
+    bool int8 = false;
 };
 
 constexpr uint32_t deepPosition = 512;
@@ -41,11 +42,13 @@ struct Samples {
 class Bench {
 public:
     Bench(const Arguments &arguments, const Model &model, uint32_t threads)
-        : arguments_(arguments), bytes_(bytesPerToken(model)), deepCacheBytes_(cacheBytes(model.spec())),
+        : arguments_(arguments), bytes_(bytesPerToken(model, arguments.int8)),
+          deepCacheBytes_(cacheBytes(model.spec())),
           executor_(makeCpuExecutor(model,
                                     {.threads = threads,
                                      .slots = 1,
                                      .instructionSet = arguments.instructionSet,
+                                     .int8 = arguments.int8,
                                      .workerCount = std::make_shared<FixedWorkerCount>(threads)},
                                     [](double) {})),
           stream_(bytes_, threads) {
@@ -88,9 +91,11 @@ public:
     }
 
 private:
-    /// Without the embedding table, of which a token reads one row.
-    static uint64_t bytesPerToken(const Model &model) {
-        return model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
+    /// Without the embedding table, of which a token reads one row. As int8 a bf16 weight takes 8.5 bits.
+    static uint64_t bytesPerToken(const Model &model, bool int8) {
+        const uint64_t stored =
+            model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
+        return int8 ? stored * 17 / 32 : stored;
     }
 
     /// Keys and values that a token reads after deepPosition others.
@@ -157,14 +162,16 @@ Arguments parse(int argc, char **argv) {
             arguments.repeats = static_cast<uint32_t>(std::stoul(value));
         } else if (argument == "--instruction-set") {
             arguments.instructionSet = value;
+        } else if (argument == "--precision" && (value == "bf16" || value == "int8")) {
+            arguments.int8 = value == "int8";
         } else {
-            throw std::invalid_argument("unknown option " + argument);
+            throw std::invalid_argument("unknown option " + argument + " " + value);
         }
     }
     if (arguments.folder.empty() || arguments.tokens < 2 || arguments.repeats == 0) {
         throw std::invalid_argument(
             "usage: bench_decode MODEL_FOLDER [--threads N] [--tokens N, at least 2] [--repeats N] "
-            "[--instruction-set NAME]");
+            "[--instruction-set NAME] [--precision bf16|int8]");
     }
     return arguments;
 }

@@ -8,6 +8,7 @@ import { addonFile, nanoFolder, root } from '../peers/project';
 /** One way to run the model. */
 export interface Configuration {
   title: string;
+  precision: 'bf16' | 'int8';
   instructionSet: string;
   /** Tokens a pass when scoring: 1 is the decode path. */
   stepWidth: number;
@@ -16,16 +17,31 @@ export interface Configuration {
 }
 
 const width = 256;
-/** Results are the same for every number; loss and lines run side by side, each in a process of its own. */
-const threads = 1;
+/** One a core: results are the same for every number. */
+const threads = 0;
 
-/** The first is what the others are compared with. */
+/**
+ * The first is what the others are compared with. Of the instruction sets the two best and the portable one: the others
+ * have the same bits as one of them, and int8 has the same on all (native tests).
+ */
 export function configurations(instructionSets: readonly string[]): Configuration[] {
   const [bestSet = '', ...others] = instructionSets;
+  const bf16 = (title: string, instructionSet: string, stepWidth: number, part: number): Configuration => ({
+    title: `bf16, ${title}`,
+    precision: 'bf16',
+    instructionSet,
+    stepWidth,
+    part,
+  });
   return [
-    { title: `bf16, ${bestSet}`, instructionSet: bestSet, stepWidth: width, part: 1 },
-    { title: `bf16, ${bestSet}, token by token`, instructionSet: bestSet, stepWidth: 1, part: 16 },
-    ...others.map((set) => ({ title: `bf16, ${set}`, instructionSet: set, stepWidth: width, part: 16 })),
+    bf16(bestSet, bestSet, width, 1),
+    { ...bf16('', bestSet, width, 1), title: `int8, ${bestSet}`, precision: 'int8' },
+    bf16(`${bestSet}, token by token`, bestSet, 1, 16),
+    ...others.slice(0, 1).map((set) => bf16(set, set, width, 4)),
+    ...others
+      .slice(1)
+      .filter((set) => set === 'portable')
+      .map((set) => bf16(set, set, width, 16)),
   ];
 }
 
@@ -44,11 +60,13 @@ export function buildScorer(): string {
   return path.join(folder, 'score');
 }
 
-export function startScorer(program: string, { title, instructionSet, stepWidth }: Configuration): Promise<Contender> {
-  return Contender.start(title, threads, [program, nanoFolder, String(threads), instructionSet, String(stepWidth)]);
+export function startScorer(program: string, configuration: Configuration): Promise<Contender> {
+  const { title, precision, instructionSet, stepWidth } = configuration;
+  const args = [nanoFolder, String(threads), instructionSet, String(stepWidth), precision];
+  return Contender.start(title, threads, [program, ...args]);
 }
 
-export function startEngine({ instructionSet }: Configuration): Promise<NativeEngine> {
-  const options: EngineOptions = { device: 'cpu', threads, slots: 2, contextLength: 0, instructionSet };
+export function startEngine({ instructionSet, precision }: Configuration): Promise<NativeEngine> {
+  const options: EngineOptions = { device: 'cpu', precision, threads, slots: 2, contextLength: 0, instructionSet };
   return loadEngine(addonFile(), nanoFolder, options);
 }

@@ -1,6 +1,6 @@
 // Log-probabilities of given tokens, through the same kernels that generate. Usage:
-//   score FOLDER THREADS INSTRUCTION_SET STEP_WIDTH     ("" for the best instruction set; width 1: all by the decode
-//   path)
+//   score FOLDER THREADS INSTRUCTION_SET STEP_WIDTH bf16|int8
+// ("" for the best instruction set; width 1: all by the decode path; bf16: weights as stored)
 //
 // One request a line on standard input: FROM TOKEN TOKEN...  One answer a line on standard output:
 //   {"logprobs":[...]}   of the tokens from index FROM (1 or more) on, each given all tokens before it
@@ -70,8 +70,9 @@ std::string score(Executor &executor, size_t vocabularySize, uint32_t stepWidth,
 } // namespace
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        std::fprintf(stderr, "Usage: score FOLDER THREADS INSTRUCTION_SET STEP_WIDTH\n");
+    const std::string precision = argc == 6 ? argv[5] : "";
+    if (precision != "bf16" && precision != "int8") {
+        std::fprintf(stderr, "Usage: score FOLDER THREADS INSTRUCTION_SET STEP_WIDTH bf16|int8\n");
         return 2;
     }
     try {
@@ -80,6 +81,7 @@ int main(int argc, char **argv) {
         options.threads = static_cast<uint32_t>(std::stoul(argv[2]));
         options.slots = 1;
         options.instructionSet = argv[3];
+        options.int8 = precision == "int8";
         const std::unique_ptr<Executor> executor = monokernel::makeCpuExecutor(model, options, [](double) {});
         const auto stepWidth = static_cast<uint32_t>(std::stoul(argv[4]));
         std::cout << "{\"description\":\"" << executor->description() << "\"}" << std::endl;

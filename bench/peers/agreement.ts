@@ -4,7 +4,7 @@ import { type Peers } from './install';
 import { Xorshift } from './models/random';
 import { type ModelStore } from './models/store';
 import { type LlamaWeights } from './models/weights';
-import { contextLength, formats, runsPrecision, startLlama, startOurs, type Formats } from './pairing';
+import { contextLength, startLlama, startOurs, type Formats } from './pairing';
 
 /** How well two engines agree on greedy tokens and their log-probabilities. */
 interface Agreement {
@@ -112,10 +112,15 @@ function checked(row: AgreementRow, wrongPart: number): AgreementRow {
 }
 
 /**
- * Proves that all contenders run one model: ours and llama.cpp in each format against llama.cpp in f32. One row
+ * Proves that all contenders run one model: ours and llama.cpp in each of some formats against llama.cpp in f32. One row
  * each; throws when one of them does not.
  */
-export async function proveAgreement(model: LlamaWeights, store: ModelStore, peers: Peers): Promise<AgreementRow[]> {
+export async function proveAgreement(
+  model: LlamaWeights,
+  checkedFormats: readonly Formats[],
+  store: ModelStore,
+  peers: Peers,
+): Promise<AgreementRow[]> {
   const { shape } = model;
   const context = contextLength(shape);
   const [reference, ...rest] = await startLlama(peers, store.gguf(model, 'f32'), 1, context);
@@ -129,10 +134,9 @@ export async function proveAgreement(model: LlamaWeights, store: ModelStore, pee
     const agreement = await compareGreedy(expected, contender, shape.vocabulary, tolerance);
     rows.push(checked({ who: contender.title, model: shape.title, format, tolerance, ...agreement }, wrongPart));
   };
-  for (const pair of Object.values(formats)) {
+  for (const pair of checkedFormats) {
     await using ours = await startOurs(store.safetensors(model, pair.folder), 1, context, pair.precision);
-    if (runsPrecision(ours, pair.precision))
-      await compare(ours, pair, pair.precision === 'int8' ? 'int8' : pair.folder);
+    await compare(ours, pair, pair.precision === 'int8' ? 'int8' : pair.folder);
     if (pair.theirs === 'f32') continue;
     for (const contender of await startLlama(peers, store.gguf(model, pair.theirs), 1, context)) {
       await using theirs = contender;

@@ -1,6 +1,6 @@
 /**
  * Our engine as a contender, through the addon and the typed wrapper that the language server uses: the same requests and
- * answers as llama_peer.cpp. Usage: node monokernel_peer.js FOLDER THREADS CONTEXT PRECISION
+ * answers as llama_peer.cpp. Usage: node monokernel_peer.js FOLDER THREADS CONTEXT bf16|int8
  */
 import { createInterface } from 'node:readline';
 import type { EngineOptions, GenerateStatistics } from '../../lsp-server/engine/contract';
@@ -53,13 +53,12 @@ const commands: Record<string, Command> = {
 
 async function main(): Promise<void> {
   const [folder, threads, contextLength, precision] = process.argv.slice(2);
-  if (folder === undefined || precision === undefined) {
-    throw new Error('Usage: monokernel_peer FOLDER THREADS CONTEXT PRECISION');
+  if (folder === undefined || (precision !== 'bf16' && precision !== 'int8')) {
+    throw new Error('Usage: monokernel_peer FOLDER THREADS CONTEXT bf16|int8');
   }
   const before = process.memoryUsage.rss();
   const start = performance.now();
-  // An engine without a choice of precision ignores it; its description says what it runs.
-  const options: EngineOptions & { precision: string } = {
+  const options: EngineOptions = {
     device: 'cpu',
     threads: Number(threads),
     slots: 1,

@@ -19,18 +19,21 @@ export const engines = {
   limit: 'stream read',
 } as const;
 
+/** What our engine keeps weights as; `bf16` is as they are stored. */
+export type Precision = 'bf16' | 'int8';
+
 /** The number formats that are compared with each other. */
 export interface Formats {
   title: string;
   /** The folder that our engine loads, and the precision that it is asked for. */
   folder: 'f32' | 'bf16';
-  precision: 'auto' | 'int8';
+  precision: Precision;
   theirs: WeightType;
 }
 
 export const formats = {
-  f32: { title: 'f32', folder: 'f32', precision: 'auto', theirs: 'f32' },
-  bf16: { title: 'bf16', folder: 'bf16', precision: 'auto', theirs: 'bf16' },
+  f32: { title: 'f32', folder: 'f32', precision: 'bf16', theirs: 'f32' },
+  bf16: { title: 'bf16', folder: 'bf16', precision: 'bf16', theirs: 'bf16' },
   int8: { title: 'int8 / q8_0', folder: 'bf16', precision: 'int8', theirs: 'q8_0' },
 } satisfies Record<string, Formats>;
 
@@ -40,15 +43,10 @@ export function weightBytes(shape: LlamaShape, { theirs }: Formats): number {
 }
 
 /** Starts our engine on a model folder; `context` 0 is the model's limit. */
-export function startOurs(folder: string, threads: number, context: number, precision: string): Promise<Contender> {
+export function startOurs(folder: string, threads: number, context: number, precision: Precision): Promise<Contender> {
   const program = path.join(root, 'out/tools/monokernel_peer.js');
   const args = [folder, String(threads), String(context), precision];
   return Contender.start(engines.ours, threads, [process.execPath, program, ...args]);
-}
-
-/** Whether the engine runs what it was asked for; one that knows no precision runs what the folder holds. */
-export function runsPrecision(contender: Contender, precision: Formats['precision']): boolean {
-  return precision === 'auto' || /\bint8\b/.test(String(contender.ready['description']));
 }
 
 /** llama.cpp on a GGUF file through its C API, the better build first. */
@@ -73,8 +71,6 @@ export class Pairing implements AsyncDisposable {
     readonly formats: Formats,
     readonly contenders: readonly Contender[],
     readonly limits: readonly Contender[],
-    /** Why our engine is not among them. */
-    readonly withoutOurs: string | undefined,
   ) {}
 
   static async start(
@@ -92,21 +88,14 @@ export class Pairing implements AsyncDisposable {
     const contenders: Contender[] = [];
     const limits: Contender[] = [];
     const context = contextLength(model.shape);
-    let withoutOurs: string | undefined;
     for (const count of threads) {
-      const ours = await startOurs(folder, count, context, pair.precision);
-      if (runsPrecision(ours, pair.precision)) {
-        contenders.push(ours);
-      } else {
-        withoutOurs = `this build of the engine runs ${model.shape.title} as "${String(ours.ready['description'])}"`;
-        await ours[Symbol.asyncDispose]();
-      }
+      contenders.push(await startOurs(folder, count, context, pair.precision));
       contenders.push(...(await startLlama(peers, file, count, context)));
       if (withNode) contenders.push(await startNode(peers, file, count, context));
       const bytes = String(Math.round(weightBytes(model.shape, pair)));
       limits.push(await Contender.start(engines.limit, count, [peers.streamRead, bytes, String(count)]));
     }
-    return new Pairing(model.shape, pair, contenders, limits, withoutOurs);
+    return new Pairing(model.shape, pair, contenders, limits);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -43,6 +43,8 @@ export interface AddonFacts {
   endTokens: Int32Array;
   description: string;
   deviceReason: string;
+  precision: 'stored' | 'int8';
+  precisionReason: string;
   memoryBytes: number;
 }
 

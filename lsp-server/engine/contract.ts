@@ -2,13 +2,15 @@
 
 export interface EngineOptions {
   device: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  /** CPU: `bf16` keeps the weights as they are stored, `int8` in bytes; `auto` (also when left out) by their size. */
+  precision?: 'auto' | 'bf16' | 'int8';
   /** CPU workers; 0: as many as there are physical cores. */
   threads: number;
   /** KV cache sequences; more keep more prefixes warm. */
   slots: number;
   /** Tokens a slot; 0: the model's limit. */
   contextLength: number;
-  /** CPU only, for tests: 'avx512bf16' | 'avx512' | 'avx2' | 'portable'; empty for the best there is. */
+  /** CPU only, for tests: one of the probe's; empty for the best there is. */
   instructionSet?: string;
 }
 
@@ -60,6 +62,10 @@ export interface ModelFacts {
   description: string;
   /** Why this device runs it, for the log. */
   deviceReason?: string;
+  /** What the weights are kept as. */
+  precision?: 'stored' | 'int8';
+  /** Why, for the log. */
+  precisionReason?: string;
   memoryBytes: number;
 }
 

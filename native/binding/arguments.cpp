@@ -3,7 +3,6 @@
 #include "binding/errors.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -64,15 +63,29 @@ std::vector<int32_t> readTokens(const Napi::Value &value, const std::string &nam
     return tokens;
 }
 
-Device readDevice(const Napi::Value &value) {
-    constexpr std::array<std::pair<const char *, Device>, 4> names{
-        {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"gfx942", Device::gfx942}, {"sm_90", Device::sm90}}};
-    const std::string name = readString(value, "device");
-    const auto *found = std::ranges::find(names, name, &std::pair<const char *, Device>::first);
-    if (found == names.end()) {
-        refuse("device", "'auto', 'cpu', 'gfx942' or 'sm_90', it is '" + name + "'");
+/// One of the values that have names.
+template <typename Value, size_t Count>
+Value readChoice(const Napi::Value &value, const char *name, const std::pair<const char *, Value> (&choices)[Count]) {
+    const std::string chosen = readString(value, name);
+    std::string known;
+    for (const auto &[title, choice] : choices) {
+        if (chosen == title) {
+            return choice;
+        }
+        known += (known.empty() ? "'" : ", '") + std::string(title) + "'";
     }
-    return found->second;
+    refuse(name, "one of " + known + ", it is '" + chosen + "'");
+}
+
+Device readDevice(const Napi::Value &value, const char *name) {
+    return readChoice<Device>(
+        value, name,
+        {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"gfx942", Device::gfx942}, {"sm_90", Device::sm90}});
+}
+
+Precision readPrecision(const Napi::Value &value, const char *name) {
+    return readChoice<Precision>(
+        value, name, {{"auto", Precision::automatic}, {"bf16", Precision::stored}, {"int8", Precision::int8}});
 }
 
 /// The fields of an options object; what is left out or undefined keeps its default.
@@ -115,7 +128,8 @@ Napi::Function readFunction(const Napi::Value &value, const char *name) {
 EngineOptions readEngineOptions(const Napi::Value &value) {
     EngineOptions options;
     const Options fields(value);
-    fields.read("device", options.device, [](const Napi::Value &field, const char *) { return readDevice(field); });
+    fields.read("device", options.device, readDevice);
+    fields.read("precision", options.precision, readPrecision);
     fields.read("threads", options.threads, readCount);
     fields.read("slots", options.slots, readCount);
     fields.read("contextLength", options.contextLength, readCount);

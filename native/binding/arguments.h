@@ -15,7 +15,7 @@ std::filesystem::path readPath(const Napi::Value &value, const char *name);
 
 Napi::Function readFunction(const Napi::Value &value, const char *name);
 
-/// {device, threads, slots, contextLength, instructionSet, kernelFolder}, all optional.
+/// {device, precision, threads, slots, contextLength, instructionSet, kernelFolder}, all optional.
 EngineOptions readEngineOptions(const Napi::Value &value);
 
 /// The prompt as Int32Array or number[], and {maxTokens, stopTokens, temperature, topK, topP, seed, minProbability},

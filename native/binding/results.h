@@ -14,12 +14,15 @@ struct Facts {
     ModelSpec spec;
     uint32_t contextLength = 0;
     std::string description, deviceReason;
+    bool int8 = false;
+    std::string precisionReason;
     uint64_t memoryBytes = 0;
 };
 
 Facts factsOf(const Engine &engine);
 
-/// {family, vocabularySize, contextLength, endTokens, description, deviceReason, memoryBytes}
+/// {family, vocabularySize, contextLength, endTokens, description, deviceReason, precision, precisionReason,
+/// memoryBytes}
 Napi::Object toJs(Napi::Env env, const Facts &facts);
 
 /// {prefilled, reused, generated, queued, timeToFirstToken, decodeTime, decodeRate, stop}; milliseconds, tokens/s.

@@ -13,14 +13,17 @@
 namespace monokernel {
 namespace {
 
-std::unique_ptr<Executor> makeCpu(const Model &model, const EngineOptions &options,
-                                  const std::function<void(double)> &progress) {
-    return makeCpuExecutor(model,
-                           {.threads = options.threads,
-                            .slots = options.slots,
-                            .contextLength = options.contextLength,
-                            .instructionSet = options.instructionSet},
-                           progress);
+ChosenExecutor makeCpu(const Model &model, const EngineOptions &options, std::string reason,
+                       const std::function<void(double)> &progress) {
+    PrecisionChoice precision = choosePrecision(options.precision, weightSizes(model), availableMemory());
+    auto executor = makeCpuExecutor(model,
+                                    {.threads = options.threads,
+                                     .slots = options.slots,
+                                     .contextLength = options.contextLength,
+                                     .instructionSet = options.instructionSet,
+                                     .int8 = precision.int8},
+                                    progress);
+    return {std::move(executor), std::move(reason), std::move(precision)};
 }
 
 #ifdef MONOKERNEL_GPU
@@ -31,7 +34,11 @@ ChosenExecutor makeGpu(const GpuDevice &device, const Model &model, const Engine
                        const std::function<void(double)> &progress) {
     const GpuOptions gpuOptions{
         .kernelFolder = options.kernelFolder, .slots = options.slots, .contextLength = options.contextLength};
-    return {makeGpuExecutor(device, model, gpuOptions, progress), "found " + device.name + " (" + device.target + ")"};
+    const bool refused = options.precision == Precision::int8;
+    return {makeGpuExecutor(device, model, gpuOptions, progress),
+            "found " + device.name + " (" + device.target + ")",
+            {false, refused ? "int8 is only for the CPU engine; " + device.name + " runs the weights as bf16"
+                            : "a GPU runs the weights as bf16"}};
 }
 
 /// The first usable GPU; otherwise nothing, and `why` says what was found and why it was not used.
@@ -84,7 +91,7 @@ ChosenExecutor chooseExecutor(const Model &model, const EngineOptions &options,
     case Device::sm90:
         return makeNamedGpu(model, options, progress);
     case Device::cpu:
-        return {makeCpu(model, options, progress), "the CPU was asked for"};
+        return makeCpu(model, options, "the CPU was asked for", progress);
     case Device::automatic:
         break;
     }
@@ -92,7 +99,7 @@ ChosenExecutor chooseExecutor(const Model &model, const EngineOptions &options,
     if (auto gpu = tryGpus(model, options, progress, why)) {
         return std::move(*gpu);
     }
-    return {makeCpu(model, options, progress), "no usable GPU: " + why};
+    return makeCpu(model, options, "no usable GPU: " + why, progress);
 }
 
 } // namespace monokernel

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/engine.h"
+#include "engine/precision.h"
 #include "exec/executor.h"
 #include "model/model.h"
 
@@ -13,6 +14,7 @@ namespace monokernel {
 struct ChosenExecutor {
     std::unique_ptr<Executor> executor;
     std::string reason; ///< why this one, for the log
+    PrecisionChoice precision;
 };
 
 /// The executor that `options.device` names. `automatic` takes the first GPU that the shipped kernels run on and that

@@ -16,13 +16,18 @@ namespace monokernel {
 
 enum class Device : uint8_t { automatic, cpu, gfx942, sm90 };
 
+/// What the CPU engine keeps weights as: as the model's files have them (bf16, f16, f32), or in bytes with a scale for
+/// 32. `automatic` decides by the weights' size.
+enum class Precision : uint8_t { automatic, stored, int8 };
+
 struct EngineOptions {
     Device device = Device::automatic;
-    uint32_t threads = 0;       ///< CPU workers; 0: the physical cores this process may use
-    uint32_t slots = 4;         ///< KV cache sequences
-    uint32_t contextLength = 0; ///< tokens a slot; 0: the model's limit
-    std::string instructionSet; ///< CPU only: "avx512bf16", "avx512", "avx2", "portable"; empty: the best there is
-    std::filesystem::path kernelFolder; ///< where the GPU code objects lie
+    Precision precision = Precision::automatic; ///< CPU only: a GPU runs bf16
+    uint32_t threads = 0;                       ///< CPU workers; 0: the physical cores this process may use
+    uint32_t slots = 4;                         ///< KV cache sequences
+    uint32_t contextLength = 0;                 ///< tokens a slot; 0: the model's limit
+    std::string instructionSet;                 ///< CPU only: one of cpuInstructionSets(); empty: the best there is
+    std::filesystem::path kernelFolder;         ///< where the GPU code objects lie
 };
 
 struct GenerateRequest {
@@ -76,6 +81,10 @@ public:
     virtual std::string description() const = 0;
     /// Why this device runs it, for the log: what was looked for and what was not usable.
     virtual std::string deviceReason() const = 0;
+    /// Whether the weights are kept as int8.
+    virtual bool int8() const = 0;
+    /// Why they are or are not, for the log.
+    virtual std::string precisionReason() const = 0;
     virtual uint32_t contextLength() const = 0;
 
     /// Queues a request. `onToken` and then, exactly once, `onEnd` are called on the engine's thread; they must neither

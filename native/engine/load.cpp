@@ -26,7 +26,8 @@ std::unique_ptr<Engine> Engine::load(const std::filesystem::path &folder, const 
     const Model model = Model::open(folder);
     checkOptions(options, model.spec());
     ChosenExecutor chosen = chooseExecutor(model, options, progress ? progress : [](double) {});
-    return makeSerialEngine(model.spec(), std::move(chosen.executor), std::move(chosen.reason));
+    return makeSerialEngine(model.spec(), std::move(chosen.executor), std::move(chosen.reason),
+                            std::move(chosen.precision));
 }
 
 } // namespace monokernel

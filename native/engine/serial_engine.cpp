@@ -42,9 +42,10 @@ GenerateResult cancelledResult() {
 
 class SerialEngine final : public Engine {
 public:
-    SerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason)
+    SerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason,
+                 PrecisionChoice precision)
         : spec_(std::move(spec)), executor_(std::move(executor)), deviceReason_(std::move(deviceReason)),
-          slots_(executor_->slotCount()), thread_([this] { serve(); }) {}
+          precision_(std::move(precision)), slots_(executor_->slotCount()), thread_([this] { serve(); }) {}
 
     SerialEngine(const SerialEngine &) = delete;
     SerialEngine &operator=(const SerialEngine &) = delete;
@@ -64,6 +65,8 @@ public:
     const ModelSpec &spec() const override { return spec_; }
     std::string description() const override { return executor_->description(); }
     std::string deviceReason() const override { return deviceReason_; }
+    bool int8() const override { return precision_.int8; }
+    std::string precisionReason() const override { return precision_.reason; }
     uint32_t contextLength() const override { return executor_->contextLength(); }
 
     RequestId generate(GenerateRequest ask, std::function<void(GeneratedToken)> onToken,
@@ -230,6 +233,7 @@ private:
     const ModelSpec spec_;
     const std::unique_ptr<Executor> executor_;
     const std::string deviceReason_;
+    const PrecisionChoice precision_;
     SlotTable slots_; ///< used by the engine's thread only
 
     mutable std::mutex mutex_; ///< guards what follows
@@ -258,8 +262,10 @@ const char *generateFailureName(GenerateFailure failure) {
     return "executionFailed";
 }
 
-std::unique_ptr<Engine> makeSerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason) {
-    return std::make_unique<SerialEngine>(std::move(spec), std::move(executor), std::move(deviceReason));
+std::unique_ptr<Engine> makeSerialEngine(ModelSpec spec, std::unique_ptr<Executor> executor, std::string deviceReason,
+                                         PrecisionChoice precision) {
+    return std::make_unique<SerialEngine>(std::move(spec), std::move(executor), std::move(deviceReason),
+                                          std::move(precision));
 }
 
 } // namespace monokernel

@@ -37,6 +37,12 @@ suite('npm run complete', () => {
     assert.match(stdout, /prompt \d+ tokens, first token after \d+ ms/);
   });
 
+  test('runs the weights as int8 when asked to', () => {
+    const { status, stdout } = run(`${file}:2:12`, '--engine', 'cpu', '--precision', 'int8');
+    assert.equal(status, 0);
+    assert.match(stdout, /laneformer-nano, cpu: .*, int8 weights/);
+  });
+
   test('prints JSON, the same each time', () => {
     const [one, other] = [1, 2].map((threads) => {
       const { stdout } = run(`${file}:2:12`, '--json', '--engine', 'cpu', '--threads', String(threads));
@@ -54,6 +60,7 @@ suite('npm run complete', () => {
     [() => [`${file}:77`], 2, /has 6 lines, so there is no line 77/],
     [() => [`${file}:2:99`], 2, /columns 1 to 13, so there is no 99/],
     [() => [`${file}:1`, '--engine', 'tpu'], 2, /no engine "tpu"/],
+    [() => [`${file}:1`, '--precision', 'int4'], 2, /no precision "int4"/],
     [() => [`${file}:1`, '--nonsense'], 2, /Unknown option/],
     [() => [`${file}:1`, '--model', folder], 1, /has no config\.json/],
   ];

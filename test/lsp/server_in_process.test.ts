@@ -165,6 +165,27 @@ suite('language server, with an engine that the test speaks for', () => {
     );
   });
 
+  test('tells of a precision that the engine does not have, and of one that does not exist', async () => {
+    const asked: unknown[] = [];
+    const client = serverInProcess(({ options }) => {
+      asked.push(options.precision);
+      const facts = { precision: 'stored', precisionReason: 'int8 is only for the CPU engine' } as const;
+      const engine = new FakeEngine(() => says('x'));
+      Object.assign(engine.model, facts);
+      return Promise.resolve(engine);
+    });
+    await client.initialize({ defaultModel: nanoPath, addon: '', settings: { precision: 'int8' } });
+    const refused = await client.state('ready');
+    assert.deepEqual(refused.warnings, ['monokernel.precision: int8 is only for the CPU engine.']);
+    assert.match(refused.reason ?? '', /precision int8 is only for the CPU/);
+    await client.configure({ precision: 'int4' as 'int8' });
+    await client.until('auto', () => asked.length === 2);
+    await client.until('a message', () => client.statuses.at(-1)?.warnings?.[0]?.includes('is "int4"'));
+    assert.deepEqual(asked, ['int8', 'auto']);
+    await client.configure({ precision: 'bf16' });
+    await client.until('no message', () => asked.length === 3 && client.statuses.at(-1)?.warnings === undefined);
+  });
+
   test('only the newest of several changes stays loaded', async () => {
     const engines: FakeEngine[] = [];
     const client = serverInProcess(async ({ options }) => {

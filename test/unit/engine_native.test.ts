@@ -49,6 +49,20 @@ void test('engine: facts of the model', () => {
   assert(tiny.model.memoryBytes > 0);
 });
 
+void test('engine: int8 when it is asked for, and said so', async () => {
+  const engine = await loadEngine(addon, tinyModel, { ...engineOptions, precision: 'int8' });
+  try {
+    assert.equal(engine.model.precision, 'int8');
+    assert.match(engine.model.description, /int8 weights/);
+    assert.equal((await tokensOf(engine.generate(golden.prompt, all))).length, golden.greedy.length);
+    assert(engine.model.memoryBytes < tiny.model.memoryBytes);
+  } finally {
+    await engine.dispose();
+  }
+  assert.equal(tiny.model.precision, 'stored');
+  assert.match(tiny.model.precisionReason ?? '', /as stored: .* MB/);
+});
+
 void test('engine: greedy tokens are the golden ones, in order, with log-probabilities', async () => {
   const generation = tiny.generate(golden.prompt, all);
   const tokens = await tokensOf(generation);
@@ -194,6 +208,10 @@ void test('engine: broken folders are told apart', async () => {
   await assert.rejects(load(tinyModel, { contextLength: 100_000 }), failsWith('optionInvalid', /limit is 256/));
   await assert.rejects(load(tinyModel, { slots: 0 }), failsWith('optionInvalid', /slots/));
   await assert.rejects(load(tinyModel, { device: 'tpu' }), failsWith('optionInvalid', /device/));
+  await assert.rejects(
+    load(tinyModel, { precision: 'int4' as 'int8' }),
+    failsWith('optionInvalid', /precision must be one of 'auto', 'bf16', 'int8'.*'int4'/),
+  );
   rmSync(folder, { recursive: true });
 });
 

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PieceCache } from '../../lsp-server/models/piece_cache';
 import { WorkspacePaths } from '../../lsp-server/open_documents';
-import { defaultSettings, needsReload, readSettings } from '../../lsp-server/settings';
+import { defaultSettings, needsReload, readSettings, settingProblems } from '../../lsp-server/settings';
 import { Throttle } from '../../lsp-server/throttle';
 
 suite('settings', () => {
@@ -14,7 +14,7 @@ suite('settings', () => {
       7,
       {},
       { monokernel: {} },
-      { monokernel: { threads: 'many', engine: 'gpu' } },
+      { monokernel: { threads: 'many', engine: 'gpu', precision: 'int4' } },
     ]) {
       assert.deepEqual(readSettings(sent), defaultSettings);
     }
@@ -30,9 +30,19 @@ suite('settings', () => {
     );
   });
 
-  test('only model, engine and threads need the engine again', () => {
+  test('a choice that does not exist is told, with what there is and what is done', () => {
+    assert.deepEqual(settingProblems({ monokernel: { precision: 'int4', completion: { mode: 'line' } } }), [
+      'monokernel.precision is "int4", but must be one of auto, bf16, int8; "auto" is used.',
+    ]);
+    assert.equal(settingProblems({ engine: 1, precision: null, completion: { mode: 'word' } }).length, 3);
+    assert.deepEqual(settingProblems({ precision: 'int8', engine: 'cpu' }), []);
+    assert.deepEqual(settingProblems(undefined), []);
+  });
+
+  test('only model, engine, precision and threads need the engine again', () => {
     const change = (sent: object): boolean => needsReload(defaultSettings, readSettings(sent));
-    assert.ok(change({ threads: 2 }) && change({ engine: 'cpu' }) && change({ model: { path: '/x' } }));
+    assert.ok(change({ threads: 2 }) && change({ engine: 'cpu' }) && change({ precision: 'int8' }));
+    assert.ok(change({ model: { path: '/x' } }));
     assert.ok(!change({ enable: false, completion: { maxTokens: 3 }, explain: { maxTokens: 3 } }));
   });
 });

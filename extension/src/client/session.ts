@@ -228,10 +228,14 @@ export class Session implements vscode.Disposable {
 
   /** Writes what is new in a status: the model that is ready, or what is wrong. Never text of a document. */
   #log(status: StatusParams): void {
+    for (const warning of status.warnings ?? []) {
+      if (this.#status?.warnings?.includes(warning) !== true) this.log.warn(warning);
+    }
     if (status.state === this.#status?.state && status.message === this.#status.message) return;
     if (status.state === 'error') this.log.error(status.message ?? 'the model could not be loaded');
     else if (status.state === 'ready' && this.#status?.state === 'loading') {
-      this.log.info(`${status.model ?? 'the model'} is ready on ${status.engine ?? 'an engine'}`);
+      const reason = status.reason === undefined ? '' : ` (${status.reason})`;
+      this.log.info(`${status.model ?? 'the model'} is ready on ${status.engine ?? 'an engine'}${reason}`);
     } else this.log.debug(status.state);
   }
 

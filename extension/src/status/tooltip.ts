@@ -17,6 +17,8 @@ export function tooltipOf(facts: Facts, view: View): vscode.MarkdownString {
   const runs = [facts.status?.model, facts.status?.engine].filter((part) => part !== undefined);
   tooltip.appendMarkdown(`**Monokernel**\n\n${escapeMarkdown(view.summary)}`);
   if (runs.length > 0) tooltip.appendMarkdown(`\n\n${escapeMarkdown(runs.join(' · '))}`);
+  for (const warning of facts.status?.warnings ?? [])
+    tooltip.appendMarkdown(`\n\n$(warning) ${escapeMarkdown(warning)}`);
   if (facts.stats !== undefined) tooltip.appendMarkdown(`\n\n${figures(facts.stats)}`);
   tooltip.appendMarkdown(
     `\n\n---\n\n${links.map(({ label, command }) => `[${label}](command:${command})`).join(' · ')}`,

@@ -15,11 +15,14 @@ struct CpuOptions {
     uint32_t slots = 4;
     uint32_t contextLength = 0; ///< 0: the model's limit
     std::string instructionSet; ///< empty: the best that this machine has
+    bool int8 = false;          ///< weights, and the activations they meet, in bytes with a scale for 32
     /// How many of the threads a step uses; empty: as many as pay beside what else runs on the machine.
     std::shared_ptr<WorkerCountPolicy> workerCount{};
 };
 
-/// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512", "avx2", "portable".
+/// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512vnni", "avx512", "avxvnni",
+/// "avx2", "portable". Results have the same bits on all that have fused multiply-add, except that "avx512bf16" rounds
+/// the activations that meet bf16 weights.
 std::vector<std::string> cpuInstructionSets();
 
 /// Packs the weights (the model may be closed afterwards) and starts parked workers. `progress` gets 0..1. Throws

@@ -9,13 +9,14 @@ namespace monokernel::cpu {
 
 namespace {
 
-// There is no path for AVX-512 BF16: vdpbf16ps rounds the activations to bf16 and sums in pairs, so its bits would
-// depend on the machine, and in a matrix-vector product the memory is the limit anyway.
 constexpr InstructionSet portable{"portable", "portable", &portableKernels};
 
 #ifdef MONOKERNEL_X86
 constexpr InstructionSet avx2{"avx2", "AVX2", &avx2Kernels};
+constexpr InstructionSet avxVnni{"avxvnni", "AVX2 with VNNI", &avxVnniKernels};
 constexpr InstructionSet avx512{"avx512", "AVX-512", &avx512Kernels};
+constexpr InstructionSet avx512Vnni{"avx512vnni", "AVX-512 with VNNI", &avx512VnniKernels};
+constexpr InstructionSet avx512Bf16{"avx512bf16", "AVX-512 with VNNI and BF16", &avx512Bf16Kernels};
 
 // The compiler's run-time test reads CPUID, and XGETBV for what the operating system saves.
 bool hasAvx2() {
@@ -26,13 +27,36 @@ bool hasAvx512() {
     return hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+bool hasAvxVnni() { return hasAvx2() && __builtin_cpu_supports("avxvnni"); }
+
+bool hasAvx512Vnni() { return hasAvx512() && __builtin_cpu_supports("avx512vnni"); }
+
+bool hasAvx512Bf16() { return hasAvx512Vnni() && __builtin_cpu_supports("avx512bf16"); }
+
+/// Intel's cores run vdpbf16ps at half the rate of two FMAs, AMD's at twice. The vendor decides rather than a timing,
+/// so that a machine always gives the same bits: the dot instruction rounds activations.
+bool dotsBf16Fast() { return __builtin_cpu_is("amd"); }
 #endif
 
 std::vector<InstructionSet> detect() {
     std::vector<InstructionSet> found;
 #ifdef MONOKERNEL_X86
+    const bool dots = hasAvx512Bf16();
+    if (dots && dotsBf16Fast()) {
+        found.push_back(avx512Bf16);
+    }
+    if (hasAvx512Vnni()) {
+        found.push_back(avx512Vnni);
+    }
+    if (dots && !dotsBf16Fast()) {
+        found.push_back(avx512Bf16);
+    }
     if (hasAvx512()) {
         found.push_back(avx512);
+    }
+    if (hasAvxVnni()) {
+        found.push_back(avxVnni);
     }
     if (hasAvx2()) {
         found.push_back(avx2);

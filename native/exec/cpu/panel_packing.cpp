@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace monokernel::cpu {
@@ -46,6 +47,8 @@ size_t offsetInLine(WeightFormat format, uint32_t lane, uint32_t k) {
         return (k & 1) * 32 + lane * 2;
     case WeightFormat::f32:
         return lane * 4;
+    case WeightFormat::int8:
+        return lane * 4 + (k & 3);
     }
     return 0;
 }
@@ -64,9 +67,66 @@ void packRow(WeightFormat format, uint32_t blocks, uint32_t lane, std::byte *lin
 /// Depth packed at a time, so that the lines written stay in cache while all rows fill them.
 constexpr uint32_t packDepth = 256;
 
+/// Line of a panel of int8 in which a group's elements begin, and the one with its scales.
+size_t firstLine(uint32_t group) { return quantizedLines(group) + (group % 2 == 0 ? 1 : 0); }
+size_t scaleLine(uint32_t group) { return quantizedLines(group & ~1u); }
+
+/// A group of one row as it is stored.
+struct StoredGroup {
+    uint16_t scale; ///< bf16
+    std::array<uint8_t, groupDepth> values;
+};
+
+/// The bf16 at or above a value that is not negative; what is not finite stays so.
+uint16_t roundUpToBf16(float value) {
+    const auto bits = std::bit_cast<uint32_t>(value);
+    return static_cast<uint16_t>((bits >> 16) + (std::isfinite(value) && (bits & 0xffffu) != 0 ? 1 : 0));
+}
+
+StoredGroup quantize(std::span<const float, groupDepth> values) {
+    constexpr float smallest = 1e-30f; // Smaller groups count as zeros: 1 / scale must be finite.
+    float largest = 0.0f;
+    for (const float value : values) {
+        largest = std::isnan(largest) || std::abs(value) <= largest ? largest : std::abs(value);
+    }
+    StoredGroup group{};
+    group.values.fill(128);
+    if (largest < smallest) {
+        return group;
+    }
+    group.scale = roundUpToBf16(largest / 127.0f);
+    if (std::isfinite(largest)) {
+        const float inverse = 1.0f / fromBf16(group.scale);
+        std::ranges::transform(values, group.values.begin(),
+                               [&](float value) { return static_cast<uint8_t>(128 + std::lrint(value * inverse)); });
+    }
+    return group;
+}
+
+/// One row's groups, to where they lie in a panel of int8 with `blocks` blocks; `block0` is the row's block in the
+/// first line.
+void packQuantized(const SourceRow &source, uint32_t blocks, uint32_t lane, uint32_t depth, std::byte *block0) {
+    const size_t lineBytes = size_t{blocks} * 64;
+    for (uint32_t group = 0; group * groupDepth < depth; group++) {
+        std::array<float, groupDepth> values{};
+        if (source.tensor != nullptr) {
+            const uint32_t first = group * groupDepth;
+            readElements(*source.tensor, source.row * depth + first,
+                         std::span(values).first(std::min(groupDepth, depth - first)));
+        }
+        const StoredGroup stored = quantize(values);
+        std::byte *const scale = block0 + scaleLine(group) * lineBytes + lane * 4 + (group & 1) * 2;
+        std::memcpy(scale, &stored.scale, sizeof stored.scale);
+        std::byte *const elements = block0 + firstLine(group) * lineBytes + lane * 4;
+        for (uint32_t k = 0; k < groupDepth; k += 4) {
+            std::memcpy(elements + k / 4 * lineBytes, stored.values.data() + k, 4);
+        }
+    }
+}
+
 } // namespace
 
-WeightFormat formatFor(std::span<const DataType> types) {
+WeightFormat exactFormat(std::span<const DataType> types) {
     const bool same = std::all_of(types.begin(), types.end(), [&](DataType type) { return type == types.front(); });
     if (!same || types.front() == DataType::f32) {
         return WeightFormat::f32;
@@ -75,6 +135,12 @@ WeightFormat formatFor(std::span<const DataType> types) {
 }
 
 void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const PanelSource &source, std::byte *out) {
+    if (format == WeightFormat::int8) {
+        for (uint32_t r = 0; r < blocks * blockRows; r++) {
+            packQuantized(source[r], blocks, r % blockRows, depth, out + size_t{r / blockRows} * 64);
+        }
+        return;
+    }
     const auto padded = static_cast<uint32_t>(roundUp(depth, lineDepth(format)));
     for (uint32_t begin = 0; begin < padded; begin += packDepth) {
         const uint32_t end = std::min(begin + packDepth, padded);
@@ -104,8 +170,11 @@ void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const Panel
 }
 
 float panelElement(WeightFormat format, uint32_t blocks, const std::byte *panel, uint32_t row, uint32_t k) {
-    const size_t line = size_t{k / lineDepth(format)} * blocks * 64 + size_t{row / blockRows} * 64;
-    const std::byte *p = panel + line + offsetInLine(format, row % blockRows, k);
+    const size_t lineBytes = size_t{blocks} * 64;
+    const uint32_t lane = row % blockRows, group = k / groupDepth;
+    const std::byte *block0 = panel + size_t{row / blockRows} * 64;
+    const size_t line = format == WeightFormat::int8 ? firstLine(group) + k % groupDepth / 4 : k / lineDepth(format);
+    const std::byte *p = block0 + line * lineBytes + offsetInLine(format, lane, k);
     switch (format) {
     case WeightFormat::bf16:
         return fromBf16(readAs<uint16_t>(p));
@@ -113,6 +182,10 @@ float panelElement(WeightFormat format, uint32_t blocks, const std::byte *panel,
         return fromF16(readAs<uint16_t>(p));
     case WeightFormat::f32:
         return readAs<float>(p);
+    case WeightFormat::int8: {
+        const std::byte *scale = block0 + scaleLine(group) * lineBytes + offsetInLine(WeightFormat::bf16, lane, group);
+        return static_cast<float>(readAs<uint8_t>(p) - 128) * fromBf16(readAs<uint16_t>(scale));
+    }
     }
     return 0.0f;
 }

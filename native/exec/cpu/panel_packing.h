@@ -19,10 +19,11 @@ struct SourceRow {
 using PanelSource = std::array<SourceRow, panelRows>;
 
 /// The format that keeps every element of tensors of these types exactly.
-WeightFormat formatFor(std::span<const DataType> types);
+WeightFormat exactFormat(std::span<const DataType> types);
 
-/// Writes `blocks` blocks of rows of `depth` elements to `out` (panelBytes() bytes); an odd depth is filled with a
-/// zero.
+/// Writes `blocks` blocks of rows of `depth` elements to `out` (panelBytes() bytes); a depth that does not fill its
+/// last line or group is filled with zeros. Into int8 each group of a row is quantised with the scale that brings its
+/// largest magnitude to 127, or to little less, because scales are rounded up to bf16.
 void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const PanelSource &source, std::byte *out);
 
 /// Element `k` of row `row` of a packed panel.

@@ -14,18 +14,26 @@ bool StepRunner::head() {
     const PackedMatrix &matrix = r_.weights.head();
     const Range units = shareOf(matrix);
     const bool perLane = spec_.headType == HeadType::vocabularyParallel;
-    if (!perLane && spec_.laneCount > 1 && !exchangeLanes()) {
-        return false;
+    if (!perLane && spec_.laneCount > 1) {
+        if (!exchangeLanes()) {
+            return false;
+        }
+        prepareHead();
     }
     uint32_t lane = spec_.laneCount;
     for (uint32_t unit = units.begin; unit < units.end; unit++) {
         if ((perLane || spec_.laneCount == 1) && unit / matrix.unitsPerLane != lane) {
             lane = unit / matrix.unitsPerLane;
             gatherLane(lane, true, normalized_.floats());
+            prepareHead();
         }
         logits(unit);
     }
     return true;
+}
+
+void StepRunner::prepareHead() {
+    prepare(r_.weights.head(), normalized_.floats(), hiddenWidth_, static_cast<uint32_t>(step_.selected.size()));
 }
 
 /// The selected tokens' rows of a lane's stream, normalized or as they are.
@@ -77,7 +85,7 @@ void StepRunner::logits(uint32_t unit) {
     const uint32_t firstToken = unit / matrix.unitsPerLane * (spec_.vocabularySize / lanes) + panel.firstRow;
     const auto count = static_cast<uint32_t>(step_.selected.size());
     float *rows = headRows_.floats();
-    multiply(matrix, panel, normalized_.floats(), hiddenWidth_, count, rows, panelRows);
+    multiply(matrix, panel, rows, panelRows);
     for (uint32_t i = 0; i < count; i++, rows += panelRows) {
         std::memcpy(r_.activations.logits.data() + size_t{i} * spec_.vocabularySize + firstToken, rows,
                     panel.rows * sizeof(float));

@@ -21,7 +21,13 @@ StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
       state_(floats(size_t{maxTokens_} * spec_.headCount * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
-      expandedPanel_(floats(size_t{panelRows} * expandedDepth)) {}
+      expandedPanel_(floats(size_t{panelRows} * expandedDepth)),
+      operandRows_(size_t{maxTokens_} * operandStride(deepest()), PageMemory::Pages::ordinary) {}
+
+/// The largest depth of the weights.
+uint32_t StepRunner::deepest() const {
+    return std::max({spec_.hiddenSize, spec_.headsPerLane() * spec_.headDim, spec_.ffnPerLane()});
+}
 
 bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
     step_ = step;
@@ -92,9 +98,13 @@ void StepRunner::embed() {
     rope_.fill(step_.first, tokens_);
 }
 
-void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride,
-                          uint32_t tokens, float *y, size_t yStride) {
-    r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, tokens, panel.data, x, xStride, y, yStride,
+void StepRunner::prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens) {
+    operand_ = r_.kernels.prepare(matrix.format, matrix.depth, x, xStride, tokens, operandRows_.data());
+    operandTokens_ = tokens;
+}
+
+void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride) {
+    r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, operandTokens_, panel.data, operand_, y, yStride,
                          expandedPanel_.floats()});
 }
 
@@ -110,11 +120,11 @@ bool StepRunner::queryKeyValue(uint32_t layer) {
         if (unit / weights.qkv.unitsPerLane != lane) {
             lane = unit / weights.qkv.unitsPerLane;
             normalize(weights.attentionNorm, lane);
+            prepare(weights.qkv, normalized_.floats(), hiddenWidth_, tokens_);
         }
         uint32_t row = 0;
         for (const Panel &panel : weights.qkv.unit(unit)) {
-            multiply(weights.qkv, panel, normalized_.floats(), hiddenWidth_, tokens_, headRows_.floats() + row,
-                     headWidth_);
+            multiply(weights.qkv, panel, headRows_.floats() + row, headWidth_);
             row += panelRows;
         }
         finishHead(layer, unit);
@@ -166,14 +176,17 @@ bool StepRunner::attentionOutput(uint32_t layer) {
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].output;
     const uint32_t width = r_.activations.attentionWidth();
+    uint32_t lane = spec_.laneCount;
     UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::attentionOutput), matrix);
     while (const std::optional<uint32_t> next = units.next()) {
         const uint32_t unit = *next;
-        const uint32_t lane = unit / matrix.unitsPerLane;
+        if (unit / matrix.unitsPerLane != lane) {
+            lane = unit / matrix.unitsPerLane;
+            const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
+            prepare(matrix, x, width, tokens_);
+        }
         const Panel &panel = matrix.panels[unit];
-        const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
-        multiply(matrix, panel, x, width, tokens_,
-                 r_.activations.partial(Block::attention, layer, lane) + panel.firstRow, hiddenWidth_);
+        multiply(matrix, panel, r_.activations.partial(Block::attention, layer, lane) + panel.firstRow, hiddenWidth_);
     }
     publish(phaseOf(layer, PhaseKind::attentionOutput));
     return true;
@@ -191,10 +204,11 @@ bool StepRunner::gateUp(uint32_t layer) {
         if (unit / weights.gateUp.unitsPerLane != lane) {
             lane = unit / weights.gateUp.unitsPerLane;
             normalize(weights.ffnNorm, lane);
+            prepare(weights.gateUp, normalized_.floats(), hiddenWidth_, tokens_);
         }
         const Panel &panel = weights.gateUp.panels[unit];
         float *rows = headRows_.floats();
-        multiply(weights.gateUp, panel, normalized_.floats(), hiddenWidth_, tokens_, rows, panelRows);
+        multiply(weights.gateUp, panel, rows, panelRows);
         const uint32_t half = panel.blocks / 2 * blockRows;
         for (uint32_t t = 0; t < tokens_; t++) {
             const float *gate = rows + size_t{t} * panelRows;
@@ -211,13 +225,16 @@ bool StepRunner::down(uint32_t layer) {
         return false;
     }
     const PackedMatrix &matrix = r_.weights.layers()[layer].down;
+    uint32_t lane = spec_.laneCount;
     UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::down), matrix);
     while (const std::optional<uint32_t> next = units.next()) {
         const uint32_t unit = *next;
-        const uint32_t lane = unit / matrix.unitsPerLane;
+        if (unit / matrix.unitsPerLane != lane) {
+            lane = unit / matrix.unitsPerLane;
+            prepare(matrix, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_);
+        }
         const Panel &panel = matrix.panels[unit];
-        multiply(matrix, panel, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_,
-                 r_.activations.partial(Block::ffn, layer, lane) + panel.firstRow, hiddenWidth_);
+        multiply(matrix, panel, r_.activations.partial(Block::ffn, layer, lane) + panel.firstRow, hiddenWidth_);
     }
     publish(phaseOf(layer, PhaseKind::down));
     return true;

@@ -80,8 +80,8 @@ private:
     void normalize(const std::vector<float> &weights, uint32_t lane);
     const float *laneNorm(const std::vector<float> &weights, uint32_t lane) const;
     void gatherLane(uint32_t lane, bool normalized, float *out);
-    void multiply(const PackedMatrix &matrix, const Panel &panel, const float *x, size_t xStride, uint32_t tokens,
-                  float *y, size_t yStride);
+    void prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens);
+    void multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride);
     void finishHead(uint32_t layer, uint32_t unit);
     void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
@@ -89,10 +89,12 @@ private:
     void mergeSplit(uint32_t layer);
     void finishRows(const float *states, uint32_t kvHead, Range tokens, float *laneAttention);
     bool splitsKeys() const;
+    uint32_t deepest() const;
     Range chunksSeen(uint32_t layer, Range tokens) const;
     AttentionChunk chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const;
     void initializeState(float *state, uint32_t rows) const;
     bool exchangeLanes();
+    void prepareHead();
     void logits(uint32_t unit);
 
     float *residual(uint32_t lane) {
@@ -115,6 +117,9 @@ private:
     PageMemory state_;         ///< attention states of this worker's rows: at most all
     PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
     PageMemory expandedPanel_; ///< the kernel's scratch
+    PageMemory operandRows_;   ///< [maxTokens, operandStride] bytes
+    Operand operand_{};        ///< what multiply() takes, as prepare() left it
+    uint32_t operandTokens_ = 0;
 };
 
 } // namespace monokernel::cpu

@@ -170,7 +170,10 @@ std::vector<float> packBias(const ModelSpec &spec, const LayerTensors &tensors, 
     return out;
 }
 
-LayerWeights describeLayer(const ModelSpec &spec, const LayerTensors &tensors, uint32_t workers) {
+LayerWeights describeLayer(const ModelSpec &spec, const LayerTensors &tensors, bool quantized, uint32_t workers) {
+    const auto formatFor = [quantized](std::span<const DataType> types) {
+        return quantized ? WeightFormat::int8 : exactFormat(types);
+    };
     const std::array qkvTypes{tensors.query.type, tensors.key.type, tensors.value.type};
     const std::array gateUpTypes{tensors.gate.type, tensors.up.type};
     const uint32_t hidden = spec.hiddenSize, lanes = spec.laneCount;
@@ -200,19 +203,20 @@ uint64_t PackedMatrix::bytes() const {
     return bytesOf(*this, {0, static_cast<uint32_t>(panels.size() / panelsPerUnit)});
 }
 
-Weights::Weights(const Model &model, WorkerPool &pool, const std::function<void(double)> &progress)
+Weights::Weights(const Model &model, bool quantized, WorkerPool &pool, const std::function<void(double)> &progress)
     : spec_(model.spec()), finalNorm_(paddedRows(model.finalNorm(), model.spec().hiddenSize)) {
-    describe(model, pool.size());
+    describe(model, quantized, pool.size());
     pack(model, pool, progress);
 }
 
-void Weights::describe(const Model &model, uint32_t workers) {
+void Weights::describe(const Model &model, bool quantized, uint32_t workers) {
     for (const LayerTensors &tensors : model.layers()) {
-        layers_.push_back(describeLayer(spec_, tensors, workers));
+        layers_.push_back(describeLayer(spec_, tensors, quantized, workers));
     }
     const uint32_t headLanes = spec_.headType == HeadType::vocabularyParallel ? spec_.laneCount : 1;
-    head_ = describeRows(formatFor({&model.head().type, 1}), spec_.hiddenSize, headLanes,
-                         spec_.vocabularySize / headLanes, panelRows, 1, workers);
+    const WeightFormat headFormat = quantized ? WeightFormat::int8 : exactFormat({&model.head().type, 1});
+    head_ =
+        describeRows(headFormat, spec_.hiddenSize, headLanes, spec_.vocabularySize / headLanes, panelRows, 1, workers);
     for (uint32_t worker = 0; worker < workers; worker++) {
         uint64_t bytes = bytesOf(head_, head_.workers[worker]);
         for (const LayerWeights &layer : layers_) {

@@ -49,9 +49,9 @@ struct LayerWeights {
 /// memory that this worker wrote first.
 class Weights {
 public:
-    /// Packs on the pool's workers. `progress` gets 0..1 on the calling thread; what it throws goes through. Throws
-    /// ModelError(memory).
-    Weights(const Model &model, WorkerPool &pool, const std::function<void(double)> &progress);
+    /// Packs on the pool's workers, `quantized` into int8, else exactly. `progress` gets 0..1 on the calling thread;
+    /// what it throws goes through. Throws ModelError(memory).
+    Weights(const Model &model, bool quantized, WorkerPool &pool, const std::function<void(double)> &progress);
 
     const ModelSpec &spec() const { return spec_; }
     const std::vector<LayerWeights> &layers() const { return layers_; }
@@ -67,7 +67,7 @@ public:
     uint64_t bytesPerToken() const;
 
 private:
-    void describe(const Model &model, uint32_t workers);
+    void describe(const Model &model, bool quantized, uint32_t workers);
     void pack(const Model &model, WorkerPool &pool, const std::function<void(double)> &progress);
 
     ModelSpec spec_;

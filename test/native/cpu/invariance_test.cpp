@@ -1,5 +1,5 @@
-// The bits of every output are the same for every worker count, step width, start of the reused prefix and instruction
-// set that has fused multiply-add.
+// The bits of every output are the same for every worker count, step width and start of the reused prefix; and on every
+// instruction set that has fused multiply-add, except where activations are rounded to bf16.
 
 #include "check.h"
 #include "golden_file.h"
@@ -11,13 +11,25 @@ using namespace monokernel;
 
 namespace {
 
-std::vector<std::string> fusedSets() {
+/// Instruction sets that give the same bits, as lists.
+std::vector<std::vector<std::string>> alikeSets(bool int8) {
     std::vector<std::string> sets = cpuInstructionSets();
+    std::vector<std::vector<std::string>> lists;
 #if defined(__x86_64__)
-    std::erase(sets, "portable"); // Compiled for machines without FMA.
+    if (std::erase(sets, "portable") > 0) { // Compiled for machines without FMA.
+        lists.push_back({"portable"});
+    }
 #endif
-    return sets;
+    if (!int8 && std::erase(sets, "avx512bf16") > 0) {
+        lists.push_back({"avx512bf16"});
+    }
+    if (!sets.empty()) {
+        lists.push_back(sets);
+    }
+    return lists;
 }
+
+const char *precisionName(bool int8) { return int8 ? " int8" : " as stored"; }
 
 std::vector<int32_t> tokensOf(std::mt19937 &random, uint32_t count, uint32_t vocabulary) {
     std::vector<int32_t> tokens(count);
@@ -48,20 +60,31 @@ Everything everything(Executor &executor, const std::vector<int32_t> &prompt, ui
     return out;
 }
 
-void checkFolder(const std::filesystem::path &folder, const std::vector<int32_t> &prompt, uint32_t newTokens,
-                 const std::string &label) {
+void checkSets(const std::vector<std::string> &sets, bool int8, const std::filesystem::path &folder,
+               const std::vector<int32_t> &prompt, uint32_t newTokens, const std::string &label) {
     std::optional<Everything> first;
-    for (const std::string &set : fusedSets()) {
-        for (const uint32_t threads : {1u, 2u, 3u, 4u}) {
-            const auto executor = golden::load(folder, {.threads = threads, .slots = 1, .instructionSet = set});
+    for (const std::string &set : sets) {
+        const bool all = &set == &sets.front(); // The others differ in their kernels only.
+        for (const uint32_t threads : all ? std::vector<uint32_t>{1, 2, 3, 4} : std::vector<uint32_t>{2}) {
+            const auto executor =
+                golden::load(folder, {.threads = threads, .slots = 1, .instructionSet = set, .int8 = int8});
             for (const uint32_t width : {1u, 2u, 7u, 13u, 64u}) {
                 const Everything now = everything(*executor, prompt, width, newTokens);
                 if (!first) {
                     first = now;
                 }
-                CHECK_MESSAGE(now == *first, label + " " + set + " threads " + std::to_string(threads) + " width " +
-                                                 std::to_string(width));
+                CHECK_MESSAGE(now == *first, label + precisionName(int8) + " " + set + " threads " +
+                                                 std::to_string(threads) + " width " + std::to_string(width));
             }
+        }
+    }
+}
+
+void checkFolder(const std::filesystem::path &folder, const std::vector<int32_t> &prompt, uint32_t newTokens,
+                 const std::string &label) {
+    for (const bool int8 : {false, true}) {
+        for (const std::vector<std::string> &sets : alikeSets(int8)) {
+            checkSets(sets, int8, folder, prompt, newTokens, label);
         }
     }
 }
@@ -89,21 +112,28 @@ TEST(nanoGivesTheSameBits) {
     std::mt19937 random(5);
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_MODELS) / "laneformer-nano";
     const std::vector<int32_t> prompt = tokensOf(random, 150, 16384);
-    std::optional<Everything> first;
-    for (const std::string &set : fusedSets()) {
-        for (const uint32_t threads : {1u, 2u, 3u}) {
-            const auto executor = golden::load(folder, {.threads = threads, .slots = 1, .instructionSet = set});
-            const Everything now = everything(*executor, prompt, threads * 20, 12);
-            first = first.value_or(now);
-            CHECK_MESSAGE(now == *first, set + " threads " + std::to_string(threads));
+    for (const bool int8 : {false, true}) {
+        for (const std::vector<std::string> &sets : alikeSets(int8)) {
+            std::optional<Everything> first;
+            for (const std::string &set : sets) {
+                for (const uint32_t threads : {1u, 2u, 3u}) {
+                    const auto executor =
+                        golden::load(folder, {.threads = threads, .slots = 1, .instructionSet = set, .int8 = int8});
+                    const Everything now = everything(*executor, prompt, threads * 20, 12);
+                    first = first.value_or(now);
+                    CHECK_MESSAGE(now == *first, set + precisionName(int8) + " threads " + std::to_string(threads));
+                }
+            }
         }
     }
 }
 
-TEST(reusedPrefixGivesTheSameBits) {
+namespace {
+
+void checkReuse(bool int8) {
     std::mt19937 random(6);
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_MODELS) / "laneformer-nano";
-    const auto executor = golden::load(folder, {.threads = 2, .slots = 3});
+    const auto executor = golden::load(folder, {.threads = 2, .slots = 3, .int8 = int8});
     const std::vector<int32_t> prompt = tokensOf(random, 200, 16384);
     const golden::Output fresh = golden::runGreedy(*executor, prompt, 20);
     for (const uint32_t reused : {1u, 63u, 64u, 100u, 199u}) {
@@ -118,15 +148,16 @@ TEST(reusedPrefixGivesTheSameBits) {
         job.slot = 1;
         job.reused = reused;
         const golden::Output again = golden::run(*executor, job);
-        CHECK_MESSAGE(again == fresh, "reused " + std::to_string(reused));
+        CHECK_MESSAGE(again == fresh, "reused " + std::to_string(reused) + precisionName(int8));
         CHECK(again.result.prefilled == 200 - reused);
     }
 }
 
-TEST(generatedTokensCanBeReused) {
+/// Keys and values that decoding made serve a later prompt as if its prefill had made them.
+void checkReuseOfGenerated(bool int8) {
     std::mt19937 random(8);
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_MODELS) / "laneformer-nano";
-    const auto executor = golden::load(folder, {.threads = 2, .slots = 2});
+    const auto executor = golden::load(folder, {.threads = 2, .slots = 2, .int8 = int8});
     const std::vector<int32_t> prompt = tokensOf(random, 30, 16384);
     const golden::Output whole = golden::runGreedy(*executor, prompt, 40);
     SequenceJob job = golden::greedyJob(prompt, 15);
@@ -143,3 +174,10 @@ TEST(generatedTokensCanBeReused) {
     CHECK(
         std::equal(second.logprobs.begin(), second.logprobs.end(), whole.logprobs.begin() + 15, whole.logprobs.end()));
 }
+
+} // namespace
+
+TEST(reusedPrefixGivesTheSameBits) { checkReuse(false); }
+TEST(reusedPrefixGivesTheSameBitsInInt8) { checkReuse(true); }
+TEST(generatedTokensCanBeReused) { checkReuseOfGenerated(false); }
+TEST(generatedTokensCanBeReusedInInt8) { checkReuseOfGenerated(true); }

@@ -22,6 +22,26 @@ double worstDifference(const std::vector<float> &logits, const std::vector<std::
     return at == logits.size() ? worst : INFINITY;
 }
 
+/// Root of the mean squared difference to the reference, as a share of the logits' own.
+double typicalDifference(const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {
+    double differences = 0, sizes = 0;
+    size_t at = 0;
+    for (const std::vector<double> &row : expected) {
+        for (const double value : row) {
+            const double difference = static_cast<double>(logits.at(at++)) - value;
+            differences += difference * difference;
+            sizes += value * value;
+        }
+    }
+    return std::sqrt(differences / sizes);
+}
+
+/// Activations rounded to bf16 are off by up to 2^-8 = 0.4 %, which some products after each other make more of, and
+/// single logits of an odd model much more.
+bool near(const std::string &set, const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {
+    return set == "avx512bf16" ? typicalDifference(logits, expected) < 3e-2 : worstDifference(logits, expected) < 5e-4;
+}
+
 std::vector<int32_t> randomTokens(std::mt19937 &random, uint32_t count, uint32_t vocabulary) {
     std::vector<int32_t> tokens(count);
     for (int32_t &token : tokens) {
@@ -62,10 +82,11 @@ TEST(randomShapes) {
             const uint32_t threads = 1 + random() % 5;
             const auto executor = golden::load(folder.path(), {.threads = threads, .slots = 2, .instructionSet = set});
             for (const uint32_t width : {1u, 3u, 64u}) {
-                const double worst = worstDifference(executor->logits(1, tokens, positions, width), expected);
-                CHECK_MESSAGE(worst < 5e-4, "seed " + std::to_string(seed) + " " + set + " threads " +
-                                                std::to_string(threads) + " width " + std::to_string(width) +
-                                                " differs by " + std::to_string(worst));
+                const std::vector<float> logits = executor->logits(1, tokens, positions, width);
+                CHECK_MESSAGE(near(set, logits, expected), "seed " + std::to_string(seed) + " " + set + " threads " +
+                                                               std::to_string(threads) + " width " +
+                                                               std::to_string(width) + " differs by " +
+                                                               std::to_string(worstDifference(logits, expected)));
             }
         }
     }

@@ -92,6 +92,17 @@ TEST(load_on_automatic_says_why_it_took_the_device) {
     CHECK(!Recorded::start(*engine, {.tokens = {1, 2, 3}, .maxTokens = 3})->end().error);
 }
 
+TEST(load_takes_the_precision_that_is_asked_for) {
+    for (const Precision precision : {Precision::automatic, Precision::stored, Precision::int8}) {
+        const auto engine = loadCpu({.device = Device::cpu, .precision = precision, .threads = 1, .slots = 1});
+        const bool int8 = precision == Precision::int8;
+        CHECK(engine->int8() == int8);
+        CHECK((engine->description().find("int8 weights") != std::string::npos) == int8);
+        CHECK(!engine->precisionReason().empty());
+        CHECK(!Recorded::start(*engine, {.tokens = {1, 2, 3}, .maxTokens = 3})->end().error);
+    }
+}
+
 TEST(real_requests_after_any_cancellation_equal_fresh_ones) {
     const auto engine = loadCpu();
     for (uint32_t round = 0; round < 12; round++) {

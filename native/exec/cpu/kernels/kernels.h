@@ -20,6 +20,9 @@ constexpr uint32_t chunkPositions = 64;
 /// L1.
 constexpr uint32_t expandedDepth = 128;
 
+/// Elements along the depth that share a scale, in int8 weights and in the activations they are multiplied with.
+constexpr uint32_t groupDepth = 32;
+
 constexpr size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 /// How the elements of a panel lie. A line is 64 bytes a block; a panel is lines[depth / line depth][block].
@@ -27,26 +30,55 @@ enum class WeightFormat : uint8_t {
     bf16, ///< 16 words of 32 bits: row r's element k in the low half, k + 1 in the high half
     f16,  ///< element k of the 16 rows, then element k + 1 of the 16 rows
     f32,  ///< element k of the 16 rows
+    int8, ///< for each two groups a line of scales (bf16, as above), then 8 lines a group: 16 words of 4 elements, each
+          ///< stored as its value (-127..127) + 128
 };
 
-constexpr uint32_t lineDepth(WeightFormat format) { return format == WeightFormat::f32 ? 1 : 2; }
+/// Elements of the depth in a line; of int8 in a line that is not of scales.
+constexpr uint32_t lineDepth(WeightFormat format) {
+    return format == WeightFormat::int8 ? 4 : format == WeightFormat::f32 ? 1 : 2;
+}
+
+/// Lines of `groups` groups of int8 weights.
+constexpr size_t quantizedLines(size_t groups) { return groups * (groupDepth / 4) + (groups + 1) / 2; }
 
 /// Bytes of a panel of `blocks` blocks.
 constexpr size_t panelBytes(WeightFormat format, uint32_t blocks, uint32_t depth) {
-    return roundUp(depth, lineDepth(format)) / lineDepth(format) * blocks * 64;
+    const size_t lines = format == WeightFormat::int8 ? quantizedLines(roundUp(depth, groupDepth) / groupDepth)
+                                                      : roundUp(depth, lineDepth(format)) / lineDepth(format);
+    return lines * blocks * 64;
 }
 
-/// y[t][r] = sum over k of W[r][k] x[t][k], for the blocks * 16 rows of one panel. Each sum is one chain of f32 FMAs in
-/// ascending k, so that its bits do not depend on the instruction set or on how many tokens and rows are in flight.
+/// A group of activations: values * scale.
+struct QuantizedGroup {
+    int8_t values[groupDepth];
+    float scale;
+    int32_t correction; ///< -128 times the sum of the values, because weights are stored with 128 added
+};
+
+/// Rows of activations in the form that multiply() takes for a weight format: f32, pairs of bf16, or quantised groups.
+struct Operand {
+    const void *rows;
+    size_t stride; ///< bytes
+};
+
+/// Bytes from row to row of what prepare() writes: the most that any form takes, whole groups and whole pairs, and not
+/// a power of two, so that rows do not fall into the same part of the cache.
+constexpr size_t operandStride(uint32_t depth) {
+    return (roundUp(depth, groupDepth) / groupDepth * 2 + 1) * sizeof(QuantizedGroup);
+}
+
+/// y[t][r] = sum over k of W[r][k] x[t][k], for the blocks * 16 rows of one panel. Each sum is one chain in ascending k
+/// (of f32 FMAs; of dot instructions on pairs; of f32 sums of exact groups), so that its bits do not depend on how many
+/// tokens and rows are in flight, nor, where it is not of dot instructions, on the instruction set.
 struct MatrixProduct {
     WeightFormat format;
     uint32_t blocks; ///< 1..4
     uint32_t depth;
     uint32_t tokens;
     const void *panel; ///< 64-byte aligned
-    const float *x;    ///< [tokens, xStride], zero up to an even depth
-    size_t xStride;
-    float *y; ///< [tokens, yStride]
+    Operand x;         ///< [tokens], from prepare() with the same format and depth
+    float *y;          ///< [tokens, yStride]
     size_t yStride;
     float *scratch; ///< panelRows * expandedDepth floats, 64-byte aligned; used from 7 tokens on
 };
@@ -89,6 +121,9 @@ struct SamplingKey {
 };
 
 struct Kernels {
+    /// The rows x[tokens, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights of
+    /// `format`: x itself, or what is written to `out`, tokens * operandStride(depth) bytes.
+    Operand (*prepare)(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens, void *out);
     void (*multiply)(const MatrixProduct &product);
 
     /// out = rmsnorm(x) * weight over `size` elements; x, weight and out are zero up to a multiple of 16.
@@ -118,7 +153,10 @@ struct Kernels {
 extern const Kernels portableKernels;
 #ifdef MONOKERNEL_X86
 extern const Kernels avx2Kernels;
+extern const Kernels avxVnniKernels;
 extern const Kernels avx512Kernels;
+extern const Kernels avx512VnniKernels;
+extern const Kernels avx512Bf16Kernels;
 #endif
 
 } // namespace monokernel::cpu

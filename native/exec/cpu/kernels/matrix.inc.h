@@ -6,23 +6,97 @@
 /// alone, and flat from 4 to 16 KiB.
 constexpr size_t prefetchBytes = 8192;
 
-/// Most tokens of a register tile.
+/// Most tokens of a register tile of f32 sums.
 constexpr uint32_t tileTokens = 6;
 
-/// Blocks of a register tile of `tokens` tokens: as many accumulators as the registers hold beside weights and x.
-constexpr uint32_t tileBlocks(uint32_t tokens) {
-#if defined(__AVX512F__)
-    return tokens > 0 ? panelBlocks : 0;
-#elif defined(__AVX2__)
-    return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1;
-#elif defined(__aarch64__)
-    return tokens == 1 ? 4 : 1;
-#else
-    return tokens == 1 ? 2 : 1;
-#endif
+/// A panel's worth of operands for a tile: rows of `X`, `lines` lines that are lineStride bytes apart.
+template <class X> struct PanelProduct {
+    const char *panel;
+    size_t lineStride;
+    uint32_t lines;
+    const X *x;
+    size_t xStride; ///< in X
+    float *y;
+    size_t yStride;
+};
+
+/// A tile's sums: zeros, or what is in y.
+template <bool Accumulate, uint32_t Blocks, uint32_t Tokens>
+MK_INLINE void startSums(Vector (&sums)[Blocks][Tokens], const float *y, size_t yStride) {
+#pragma GCC unroll 8
+    for (uint32_t b = 0; b < Blocks; b++) {
+#pragma GCC unroll 8
+        for (uint32_t t = 0; t < Tokens; t++) {
+            sums[b][t] = Accumulate ? load(y + t * yStride + b * blockRows) : broadcast(0.0f);
+        }
+    }
 }
 
-struct Bf16Line {
+template <uint32_t Blocks, uint32_t Tokens>
+MK_INLINE void storeSums(const Vector (&sums)[Blocks][Tokens], float *y, size_t yStride) {
+#pragma GCC unroll 8
+    for (uint32_t b = 0; b < Blocks; b++) {
+#pragma GCC unroll 8
+        for (uint32_t t = 0; t < Tokens; t++) {
+            store(y + t * yStride + b * blockRows, sums[b][t]);
+        }
+    }
+}
+
+/// Register tiles of weights that are expanded to f32: Blocks x Tokens chains of fused multiply-adds. `Line` says how a
+/// line expands.
+template <class Line> struct FusedTiles {
+    using X = float;
+    static constexpr uint32_t mostTokens = tileTokens;
+
+    /// Blocks of a tile of `tokens` tokens: as many accumulators as the registers hold beside weights and x.
+    static constexpr uint32_t blocks(uint32_t tokens) {
+#if defined(__AVX512F__)
+        return tokens > 0 ? panelBlocks : 0;
+#elif defined(__AVX2__)
+        return tokens == 1 ? 4 : tokens <= 3 ? 2 : 1;
+#elif defined(__aarch64__)
+        return tokens == 1 ? 4 : 1;
+#else
+        return tokens == 1 ? 2 : 1;
+#endif
+    }
+
+    template <uint32_t Blocks, uint32_t Tokens, bool Accumulate> static void tile(PanelProduct<float> p) {
+        Vector sums[Blocks][Tokens];
+        startSums<Accumulate>(sums, p.y, p.yStride);
+        for (uint32_t line = 0; line < p.lines; line++) {
+            Vector weights[Blocks][Line::depth];
+#pragma GCC unroll 8
+            for (uint32_t b = 0; b < Blocks; b++) {
+                Line::expand(p.panel + b * 64, weights[b]);
+                if constexpr (Tokens == 1) {
+                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                }
+            }
+#pragma GCC unroll 2
+            for (uint32_t k = 0; k < Line::depth; k++) {
+#pragma GCC unroll 8
+                for (uint32_t t = 0; t < Tokens; t++) {
+                    const Vector value = broadcast(p.x[t * p.xStride + k]);
+#pragma GCC unroll 8
+                    for (uint32_t b = 0; b < Blocks; b++) {
+                        sums[b][t] = fma(weights[b][k], value, sums[b][t]);
+                    }
+                }
+            }
+            p.panel += p.lineStride;
+            p.x += Line::depth;
+        }
+        storeSums(sums, p.y, p.yStride);
+    }
+
+private:
+    FusedTiles() = default;
+    friend Line;
+};
+
+struct Bf16Line : FusedTiles<Bf16Line> {
     static constexpr uint32_t depth = 2;
     MK_INLINE void expand(const char *line, Vector *out) {
         const UnsignedVector pairs = loadBits(line);
@@ -31,12 +105,12 @@ struct Bf16Line {
     }
 };
 
-struct F32Line {
+struct F32Line : FusedTiles<F32Line> {
     static constexpr uint32_t depth = 1;
     MK_INLINE void expand(const char *line, Vector *out) { out[0] = fromBits(loadBits(line)); }
 };
 
-struct F16Line {
+struct F16Line : FusedTiles<F16Line> {
     static constexpr uint32_t depth = 2;
     MK_INLINE void expand(const char *line, Vector *out) {
         out[0] = halves(line);
@@ -71,72 +145,19 @@ struct F16Line {
     }
 };
 
-/// One register tile: Blocks x Tokens sums over `lines` lines, lineStride bytes apart.
-template <class Line, uint32_t Blocks, uint32_t Tokens, bool Accumulate>
-static void tile(const char *panel, size_t lineStride, uint32_t lines, const float *x, size_t xStride, float *y,
-                 size_t yStride) {
-    Vector sums[Blocks][Tokens];
-#pragma GCC unroll 8
-    for (uint32_t b = 0; b < Blocks; b++) {
-#pragma GCC unroll 8
-        for (uint32_t t = 0; t < Tokens; t++) {
-            sums[b][t] = Accumulate ? load(y + t * yStride + b * blockRows) : broadcast(0.0f);
-        }
-    }
-    for (uint32_t line = 0; line < lines; line++) {
-        Vector weights[Blocks][Line::depth];
-#pragma GCC unroll 8
-        for (uint32_t b = 0; b < Blocks; b++) {
-            Line::expand(panel + b * 64, weights[b]);
-            if constexpr (Tokens == 1) {
-                __builtin_prefetch(panel + b * 64 + prefetchBytes);
-            }
-        }
-#pragma GCC unroll 2
-        for (uint32_t k = 0; k < Line::depth; k++) {
-#pragma GCC unroll 8
-            for (uint32_t t = 0; t < Tokens; t++) {
-                const Vector value = broadcast(x[t * xStride + k]);
-#pragma GCC unroll 8
-                for (uint32_t b = 0; b < Blocks; b++) {
-                    sums[b][t] = fma(weights[b][k], value, sums[b][t]);
-                }
-            }
-        }
-        panel += lineStride;
-        x += Line::depth;
-    }
-#pragma GCC unroll 8
-    for (uint32_t b = 0; b < Blocks; b++) {
-#pragma GCC unroll 8
-        for (uint32_t t = 0; t < Tokens; t++) {
-            store(y + t * yStride + b * blockRows, sums[b][t]);
-        }
-    }
-}
-
-/// A panel's worth of operands for tile().
-struct PanelProduct {
-    const char *panel;
-    size_t lineStride;
-    uint32_t lines;
-    const float *x;
-    size_t xStride;
-    float *y;
-    size_t yStride;
-};
-
-template <class Line, uint32_t Tokens, bool Accumulate> static void allBlocks(PanelProduct p, uint32_t blocks) {
-    constexpr uint32_t most = tileBlocks(Tokens);
+/// All blocks of a panel with `Tokens` tokens.
+template <class Line, uint32_t Tokens, bool Accumulate>
+static void allBlocks(PanelProduct<typename Line::X> p, uint32_t blocks) {
+    constexpr uint32_t most = Line::blocks(Tokens);
     while (blocks >= most) {
-        tile<Line, most, Tokens, Accumulate>(p.panel, p.lineStride, p.lines, p.x, p.xStride, p.y, p.yStride);
+        Line::template tile<most, Tokens, Accumulate>(p);
         p.panel += most * 64;
         p.y += most * blockRows;
         blocks -= most;
     }
     if constexpr (most > 2) {
         if (blocks >= 2) {
-            tile<Line, 2, Tokens, Accumulate>(p.panel, p.lineStride, p.lines, p.x, p.xStride, p.y, p.yStride);
+            Line::template tile<2, Tokens, Accumulate>(p);
             p.panel += 2 * 64;
             p.y += 2 * blockRows;
             blocks -= 2;
@@ -144,31 +165,31 @@ template <class Line, uint32_t Tokens, bool Accumulate> static void allBlocks(Pa
     }
     if constexpr (most > 1) {
         if (blocks >= 1) {
-            tile<Line, 1, Tokens, Accumulate>(p.panel, p.lineStride, p.lines, p.x, p.xStride, p.y, p.yStride);
+            Line::template tile<1, Tokens, Accumulate>(p);
         }
     }
 }
 
-template <class Line, bool Accumulate> static void allTokens(PanelProduct p, uint32_t blocks, uint32_t tokens) {
-    for (; tokens >= tileTokens; tokens -= tileTokens) {
-        allBlocks<Line, tileTokens, Accumulate>(p, blocks);
-        p.x += tileTokens * p.xStride;
-        p.y += tileTokens * p.yStride;
+/// The last `tokens` tokens, at most `Most`.
+template <class Line, bool Accumulate, uint32_t Most>
+static void lastTokens(const PanelProduct<typename Line::X> &p, uint32_t blocks, uint32_t tokens) {
+    if constexpr (Most > 0) {
+        if (tokens == Most) {
+            return allBlocks<Line, Most, Accumulate>(p, blocks);
+        }
+        lastTokens<Line, Accumulate, Most - 1>(p, blocks, tokens);
     }
-    switch (tokens) {
-    case 1:
-        return allBlocks<Line, 1, Accumulate>(p, blocks);
-    case 2:
-        return allBlocks<Line, 2, Accumulate>(p, blocks);
-    case 3:
-        return allBlocks<Line, 3, Accumulate>(p, blocks);
-    case 4:
-        return allBlocks<Line, 4, Accumulate>(p, blocks);
-    case 5:
-        return allBlocks<Line, 5, Accumulate>(p, blocks);
-    default:
-        return;
+}
+
+template <class Line, bool Accumulate>
+static void allTokens(PanelProduct<typename Line::X> p, uint32_t blocks, uint32_t tokens) {
+    constexpr uint32_t most = Line::mostTokens;
+    for (; tokens >= most; tokens -= most) {
+        allBlocks<Line, most, Accumulate>(p, blocks);
+        p.x += most * p.xStride;
+        p.y += most * p.yStride;
     }
+    lastTokens<Line, Accumulate, most - 1>(p, blocks, tokens);
 }
 
 template <class Line> static void expandPanel(const char *panel, uint32_t blocks, uint32_t lines, float *out) {
@@ -184,54 +205,38 @@ template <class Line> static void expandPanel(const char *panel, uint32_t blocks
 }
 
 /// Many tokens: pieces of the panel are expanded to f32 once and stay in L1 while all tokens pass over them.
-template <class Line> static void multiplyExpanded(const MatrixProduct &m) {
-    const char *panel = static_cast<const char *>(m.panel);
-    const uint32_t allLines = (m.depth + Line::depth - 1) / Line::depth;
+template <class Line>
+static void multiplyExpanded(PanelProduct<float> p, uint32_t blocks, uint32_t tokens, float *piece) {
     constexpr uint32_t linesAtOnce = expandedDepth / Line::depth;
-    for (uint32_t first = 0; first < allLines; first += linesAtOnce) {
-        const uint32_t lines = allLines - first < linesAtOnce ? allLines - first : linesAtOnce;
-        expandPanel<Line>(panel + static_cast<size_t>(first) * m.blocks * 64, m.blocks, lines, m.scratch);
-        const PanelProduct product{reinterpret_cast<const char *>(m.scratch),
-                                   m.blocks * size_t{64},
-                                   lines * Line::depth,
-                                   m.x + static_cast<size_t>(first) * Line::depth,
-                                   m.xStride,
-                                   m.y,
-                                   m.yStride};
+    for (uint32_t first = 0; first < p.lines; first += linesAtOnce) {
+        const uint32_t lines = p.lines - first < linesAtOnce ? p.lines - first : linesAtOnce;
+        expandPanel<Line>(p.panel + first * p.lineStride, blocks, lines, piece);
+        const PanelProduct<float> product{reinterpret_cast<const char *>(piece),
+                                          p.lineStride,
+                                          lines * Line::depth,
+                                          p.x + size_t{first} * Line::depth,
+                                          p.xStride,
+                                          p.y,
+                                          p.yStride};
         if (first == 0) {
-            allTokens<F32Line, false>(product, m.blocks, m.tokens);
+            allTokens<F32Line, false>(product, blocks, tokens);
         } else {
-            allTokens<F32Line, true>(product, m.blocks, m.tokens);
+            allTokens<F32Line, true>(product, blocks, tokens);
         }
     }
 }
 
-template <class Line> static void multiplyDirect(const MatrixProduct &m) {
-    const PanelProduct product{static_cast<const char *>(m.panel),
-                               m.blocks * size_t{64},
-                               (m.depth + Line::depth - 1) / Line::depth,
-                               m.x,
-                               m.xStride,
-                               m.y,
-                               m.yStride};
-    allTokens<Line, false>(product, m.blocks, m.tokens);
-}
-
-template <class Line> static void multiplyLines(const MatrixProduct &m) {
+template <class Line> static void multiplyFused(const MatrixProduct &m) {
+    const PanelProduct<float> product{static_cast<const char *>(m.panel),
+                                      m.blocks * size_t{64},
+                                      (m.depth + Line::depth - 1) / Line::depth,
+                                      static_cast<const float *>(m.x.rows),
+                                      m.x.stride / sizeof(float),
+                                      m.y,
+                                      m.yStride};
     if (m.tokens > tileTokens) {
-        multiplyExpanded<Line>(m);
+        multiplyExpanded<Line>(product, m.blocks, m.tokens, m.scratch);
     } else {
-        multiplyDirect<Line>(m);
-    }
-}
-
-static void multiply(const MatrixProduct &m) {
-    switch (m.format) {
-    case WeightFormat::bf16:
-        return multiplyLines<Bf16Line>(m);
-    case WeightFormat::f16:
-        return multiplyLines<F16Line>(m);
-    case WeightFormat::f32:
-        return multiplyLines<F32Line>(m);
+        allTokens<Line, false>(product, m.blocks, m.tokens);
     }
 }

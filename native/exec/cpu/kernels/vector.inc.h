@@ -108,6 +108,12 @@ MK_INLINE UnsignedVector bitAnd(UnsignedVector a, uint32_t mask) {
     return a;
 }
 
+MK_INLINE Vector toFloats(IntVector a) {
+    Vector v;
+    MK_EACH v.part[i] = __builtin_convertvector(a.part[i], Float);
+    return v;
+}
+
 /// 0, 1, ... 15.
 MK_INLINE Vector laneIndex() {
     Vector v;
