@@ -95,8 +95,7 @@ void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t memb
         for (uint32_t chunk = 0; chunk < chunks; chunk++) {
             const uint32_t inWave = chunk % m.waveChunks, step = inWave / stepChunks;
             const uint32_t wave = (rowWave << m.depthWavesLog2) + chunk / m.waveChunks;
-            const uint32_t tile =
-                (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
+            const uint32_t tile = (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
             std::byte *at = out.data() + (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +
                             (step % m.tileSteps * rowBlocks + block % rowBlocks) * blockBytes;
             const uint32_t elements = std::min(chunkElements, m.depth - chunk * chunkElements);
