@@ -7,8 +7,9 @@
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
-//   opaque; numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to
-//   bf16) TileStage: weight tiles on their way from memory to a wave
+//   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
+//   opaque: a value that the compiler knows nothing of
+//   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
 
 #include "parameters.h"

@@ -32,7 +32,7 @@ struct PackedMatrix {
     u32 panels;         ///< of a workgroup
     u32 waveTiles;      ///< tiles of a wave
     u32 tileBytes;
-    u32 reserved;
+    u32 reserved; ///< keeps the struct a multiple of 8 bytes
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.

@@ -7,7 +7,7 @@ namespace monokernel {
 
 /// The home of each page of a device's memory. Under the usual interleave (NPS1) a page of 4 KiB lies wholly at one
 /// home, and the homes repeat with a period; an allocation begins somewhere in it (its rotation). The identity map
-/// knows no homes: every page is as good as any other.
+/// has no homes: it tells no page from the next.
 class PageMap {
 public:
     static constexpr uint64_t pageBytes = 4096;
