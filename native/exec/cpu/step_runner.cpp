@@ -166,6 +166,24 @@ void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
     }
 }
 
+/// This worker's units of a block's last matrix: the lanes' partial outputs. input(lane) gives a lane's [tokens,
+/// width].
+template <class Input>
+void StepRunner::multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
+                               const Input &input) {
+    uint32_t lane = spec_.laneCount;
+    UnitWalk units = unitsOf(phaseOf(layer, kind), matrix);
+    while (const std::optional<uint32_t> unit = units.next()) {
+        if (*unit / matrix.unitsPerLane != lane) {
+            lane = *unit / matrix.unitsPerLane;
+            prepare(matrix, input(lane), width, tokens_);
+        }
+        const Panel &panel = matrix.panels[*unit];
+        multiply(matrix, panel, r_.activations.partial(block, layer, lane) + panel.firstRow, hiddenWidth_);
+    }
+    publish(phaseOf(layer, kind));
+}
+
 bool StepRunner::attentionOutput(uint32_t layer) {
     if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::attention))) {
         return false;
@@ -174,21 +192,11 @@ bool StepRunner::attentionOutput(uint32_t layer) {
     if (split) {
         mergeSplit(layer);
     }
-    const PackedMatrix &matrix = r_.weights.layers()[layer].output;
     const uint32_t width = r_.activations.attentionWidth();
-    uint32_t lane = spec_.laneCount;
-    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::attentionOutput), matrix);
-    while (const std::optional<uint32_t> next = units.next()) {
-        const uint32_t unit = *next;
-        if (unit / matrix.unitsPerLane != lane) {
-            lane = unit / matrix.unitsPerLane;
-            const float *x = split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
-            prepare(matrix, x, width, tokens_);
-        }
-        const Panel &panel = matrix.panels[unit];
-        multiply(matrix, panel, r_.activations.partial(Block::attention, layer, lane) + panel.firstRow, hiddenWidth_);
-    }
-    publish(phaseOf(layer, PhaseKind::attentionOutput));
+    multiplyUnits(PhaseKind::attentionOutput, Block::attention, layer, r_.weights.layers()[layer].output, width,
+                  [&](uint32_t lane) {
+                      return split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
+                  });
     return true;
 }
 
@@ -224,19 +232,8 @@ bool StepRunner::down(uint32_t layer) {
     if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::gateUp))) {
         return false;
     }
-    const PackedMatrix &matrix = r_.weights.layers()[layer].down;
-    uint32_t lane = spec_.laneCount;
-    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::down), matrix);
-    while (const std::optional<uint32_t> next = units.next()) {
-        const uint32_t unit = *next;
-        if (unit / matrix.unitsPerLane != lane) {
-            lane = unit / matrix.unitsPerLane;
-            prepare(matrix, r_.activations.gated(lane), r_.activations.gatedWidth(), tokens_);
-        }
-        const Panel &panel = matrix.panels[unit];
-        multiply(matrix, panel, r_.activations.partial(Block::ffn, layer, lane) + panel.firstRow, hiddenWidth_);
-    }
-    publish(phaseOf(layer, PhaseKind::down));
+    multiplyUnits(PhaseKind::down, Block::ffn, layer, r_.weights.layers()[layer].down, r_.activations.gatedWidth(),
+                  [&](uint32_t lane) { return r_.activations.gated(lane); });
     return true;
 }
 

@@ -82,6 +82,9 @@ private:
     void gatherLane(uint32_t lane, bool normalized, float *out);
     void prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens);
     void multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride);
+    template <class Input>
+    void multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
+                       const Input &input);
     void finishHead(uint32_t layer, uint32_t unit);
     void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
