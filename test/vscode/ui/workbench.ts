@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Frame, Locator, Page } from 'playwright-core';
 import { OUT } from '../host/run';
+import { until } from '../waiting';
 
 export const SCREENSHOTS = path.join(OUT, 'screenshots');
 
@@ -43,16 +44,13 @@ export class Workbench {
 
   /** Runs a command by its title in the palette. */
   async command(title: string): Promise<void> {
-    await this.press('F1');
-    await this.pick(title);
+    await this.ask(`>${title}`, this.row(title));
+    await this.press('Enter');
   }
 
   /** Opens a file of the workspace by its name. */
   async openFile(name: string): Promise<void> {
-    await this.press('F1');
-    await this.quickInput().waitFor();
-    await this.quickInput().fill(name);
-    await this.row(name).waitFor();
+    await this.ask(name, this.row(name));
     await this.press('Enter');
     await this.page.locator('.tab.active', { hasText: name }).waitFor();
     await this.editor.locator('.view-line').first().waitFor();
@@ -60,9 +58,7 @@ export class Workbench {
 
   /** Puts the cursor behind the last character of a line, counted from 1. */
   async goToEnd(line: number): Promise<void> {
-    await this.press('F1');
-    await this.quickInput().waitFor();
-    await this.quickInput().fill(`:${line}`);
+    await this.ask(`:${line}`, this.quickInput());
     await this.press('Enter');
     await this.quickInput().waitFor({ state: 'hidden' });
     await this.press('End');
@@ -147,11 +143,22 @@ export class Workbench {
     await this.toasts.first().waitFor({ state: 'detached' });
   }
 
-  private async pick(title: string): Promise<void> {
-    await this.quickInput().waitFor();
-    await this.quickInput().fill(`>${title}`);
-    await this.row(title).waitFor();
-    await this.press('Enter');
+  /**
+   * Opens the palette, types into it and waits for what it is to show. A webview that takes the focus back, late on a
+   * busy machine, closes the palette under one's hands: then one opens it again.
+   */
+  private async ask(text: string, shown: Locator): Promise<void> {
+    const attempt = async () => {
+      await this.press('F1');
+      await this.quickInput().fill(text, { timeout: 5_000 });
+      await shown.waitFor({ timeout: 5_000 });
+    };
+    await until(`a palette that shows ${text}`, () =>
+      attempt().then(
+        () => true,
+        () => false,
+      ),
+    );
   }
 
   quickInput(): Locator {
