@@ -73,6 +73,8 @@ public:
         base_ = base_ == 0 ? address : base_;
         return address;
     }
+    uint64_t allocateMailboxes(uint64_t bytes) override { return driver_->allocateMailboxes(bytes); }
+    void connect(GpuDriver &other) override { driver_->connect(*dynamic_cast<RandomWeights &>(other).driver_); }
     PinnedMemory allocatePinned(uint64_t bytes) override { return driver_->allocatePinned(bytes); }
     void upload(uint64_t address, std::span<const std::byte> from) override {
         const uint64_t at = address - base_;

@@ -13,7 +13,7 @@ namespace {
 // The part of the CUDA driver API (cuda.h) that is used here; handles are opaque pointers, 0 is success.
 using Status = int;
 using Handle = void *;
-constexpr Status success = 0, notReady = 600;
+constexpr Status success = 0, notReady = 600, alreadyEnabled = 704;
 constexpr int computeUnitCount = 16, capabilityMajor = 75, capabilityMinor = 76; ///< CUdevice_attribute
 constexpr int dynamicSharedBytes = 8;                                            ///< CUfunction_attribute
 constexpr unsigned hostMapped = 2, portable = 1;                                 ///< cuMemHostAlloc
@@ -116,6 +116,21 @@ public:
         check("cuMemAlloc_v2", &address, static_cast<size_t>(bytes));
         allocations_.push_back(address);
         return address;
+    }
+
+    uint64_t allocateMailboxes(uint64_t bytes) override { return allocate(bytes); }
+
+    void connect(GpuDriver &other) override {
+        auto &peer = dynamic_cast<CudaDriver &>(other);
+        enter();
+        int reachable = 0;
+        check("cuDeviceCanAccessPeer", &reachable, handle_, peer.handle_);
+        if (reachable == 0) {
+            throw ExecutionError(device_.name + " (device " + std::to_string(device_.index) +
+                                 ") cannot reach the memory of device " + std::to_string(peer.device_.index));
+        }
+        const Status status = Cuda::get().call("cuCtxEnablePeerAccess", peer.context_, 0u);
+        require("cuCtxEnablePeerAccess", status == alreadyEnabled ? success : status);
     }
 
     PinnedMemory allocatePinned(uint64_t bytes) override {

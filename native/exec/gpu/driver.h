@@ -26,6 +26,11 @@ public:
 
     virtual uint64_t allocate(uint64_t bytes) = 0;
     virtual PinnedMemory allocatePinned(uint64_t bytes) = 0;
+    /// Memory of this device that kernels of other devices store to while kernels of this one poll it.
+    virtual uint64_t allocateMailboxes(uint64_t bytes) = 0;
+    /// Lets kernels of this device store to `other`'s mailboxes, at the addresses that `other` has for them. Both are
+    /// of one kind.
+    virtual void connect(GpuDriver &other) = 0;
     virtual void upload(uint64_t address, std::span<const std::byte> from) = 0;
     virtual void download(std::span<std::byte> to, uint64_t address) = 0;
     virtual void clear(uint64_t address, uint64_t bytes) = 0;

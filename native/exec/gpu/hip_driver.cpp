@@ -14,10 +14,11 @@ namespace {
 // The part of the HIP runtime API (hip_runtime_api.h) that is used here; handles are opaque pointers, 0 is success.
 using Status = int;
 using Handle = void *;
-constexpr Status success = 0, notReady = 600;
+constexpr Status success = 0, notReady = 600, alreadyEnabled = 704;
 constexpr unsigned hostMapped = 2, portable = 1; ///< hipHostMalloc
 constexpr unsigned hostCoherent = 0x40000000;
-constexpr unsigned nonBlocking = 1; ///< hipStreamCreateWithFlags
+constexpr unsigned nonBlocking = 1;    ///< hipStreamCreateWithFlags
+constexpr unsigned deviceUncached = 3; ///< hipExtMallocWithFlags; RCCL's choice for flags that peers write
 
 constexpr std::array<const char *, 4> libraryNames{"libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6",
                                                    "/opt/rocm/lib/libamdhip64.so"};
@@ -120,6 +121,27 @@ public:
         check("hipMalloc", &memory, static_cast<size_t>(bytes));
         allocations_.push_back(memory);
         return reinterpret_cast<uint64_t>(memory);
+    }
+
+    uint64_t allocateMailboxes(uint64_t bytes) override {
+        enter();
+        void *memory = nullptr;
+        check("hipExtMallocWithFlags", &memory, static_cast<size_t>(bytes), deviceUncached);
+        allocations_.push_back(memory);
+        return reinterpret_cast<uint64_t>(memory);
+    }
+
+    void connect(GpuDriver &other) override {
+        const int own = static_cast<int>(device_.index), peer = static_cast<int>(other.device().index);
+        enter();
+        int reachable = 0;
+        check("hipDeviceCanAccessPeer", &reachable, own, peer);
+        if (reachable == 0) {
+            throw ExecutionError(device_.name + " (device " + std::to_string(own) +
+                                 ") cannot reach the memory of device " + std::to_string(peer));
+        }
+        const Status status = Hip::get().call("hipDeviceEnablePeerAccess", peer, 0u);
+        require("hipDeviceEnablePeerAccess", status == alreadyEnabled ? success : status);
     }
 
     PinnedMemory allocatePinned(uint64_t bytes) override {

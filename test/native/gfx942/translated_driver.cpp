@@ -46,6 +46,8 @@ monokernel::PinnedMemory TranslatedDriver::allocatePinned(uint64_t bytes) {
     return {reinterpret_cast<std::byte *>(address), address};
 }
 
+void TranslatedDriver::connect(GpuDriver &) { throw ExecutionError("a translated device has no peers"); }
+
 void TranslatedDriver::upload(uint64_t address, std::span<const std::byte> from) {
     checkRange(address, from.size(), "upload");
     std::memcpy(reinterpret_cast<void *>(address), from.data(), from.size());

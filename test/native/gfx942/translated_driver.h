@@ -28,6 +28,8 @@ public:
     const monokernel::GpuDevice &device() const override { return device_; }
     uint64_t allocate(uint64_t bytes) override;
     monokernel::PinnedMemory allocatePinned(uint64_t bytes) override;
+    uint64_t allocateMailboxes(uint64_t bytes) override { return allocate(bytes); }
+    void connect(GpuDriver &other) override;
     void upload(uint64_t address, std::span<const std::byte> from) override;
     void download(std::span<std::byte> to, uint64_t address) override;
     void clear(uint64_t address, uint64_t bytes) override;

@@ -27,6 +27,8 @@ public:
         used_ += bytes;
         return at;
     }
+    uint64_t allocateMailboxes(uint64_t bytes) override { return allocate(bytes); }
+    void connect(GpuDriver &) override {}
     PinnedMemory allocatePinned(uint64_t) override { return {}; }
     void upload(uint64_t address, std::span<const std::byte> from) override {
         std::memcpy(at(address), from.data(), from.size());
