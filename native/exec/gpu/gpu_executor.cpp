@@ -217,12 +217,18 @@ private:
             shard.say(kernel::cancelWaits);
         }
         for (GpuShard &shard : shards_) {
-            try {
-                while (shard.running() && Clock::now() < deadline) {
-                    std::this_thread::sleep_for(pollPause);
-                }
-            } catch (const ExecutionError &) { // lost too; the first error is the one to tell
+            while (runsStill(shard) && Clock::now() < deadline) {
+                std::this_thread::sleep_for(pollPause);
             }
+        }
+    }
+
+    /// One that is lost too does not run; the first error is the one to tell.
+    static bool runsStill(GpuShard &shard) {
+        try {
+            return shard.running();
+        } catch (const ExecutionError &) {
+            return false;
         }
     }
 
