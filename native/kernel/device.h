@@ -3,7 +3,7 @@
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
-//   waves: uniform, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
+//   waves: uniform, alike, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken

@@ -39,6 +39,7 @@ DEV u32 workgroupIndex() { return host::current().workgroup->index; }
 DEV u32 xccIndex() { return 0; }
 
 DEV u32 uniform(u32 value) { return static_cast<u32>(host::exchange(value)[0]); }
+DEV u32 alike(u32 value) { return value; }
 DEV bool any(bool condition) {
     const u64 *all = host::exchange(condition ? 1 : 0);
     u64 found = 0;

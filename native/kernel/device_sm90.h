@@ -45,6 +45,8 @@ DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared +
 DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
 DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
 DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
+/// There are no scalar registers to gain.
+DEV u32 alike(u32 value) { return value; }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 5); }
 DEV u32 workgroupIndex() { return __nvvm_read_ptx_sreg_ctaid_x(); }
 DEV u32 xccIndex() { return 0; }

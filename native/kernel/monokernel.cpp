@@ -25,7 +25,7 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     w.lane = laneIndex();
     w.tag = p.tagBase;
     w.block = w.phase = 0;
-    w.failed = false;
+    w.failed = 0;
     return ticket < share && xcc < p.xccs;
 }
 
@@ -34,7 +34,7 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
     SHARED float *flags = shared(p.sumsOffset);
     barrier();
     if (w.lane == 0) {
-        flags[w.wave] = w.failed ? 1.0f : 0.0f;
+        flags[w.wave] = w.failed != 0 ? 1.0f : 0.0f;
     }
     barrier();
     float failed = 0.0f;

@@ -14,7 +14,7 @@ struct Worker {
     u32 tag;
     u32 block; ///< counts row blocks: which of the two partial buffers is in use
     u32 phase; ///< counts matrix phases: which of the two norm sums is in use
-    bool failed;
+    u32 failed; ///< 0 or 1
 };
 
 DEV u64 taggedWord(float value, u32 tag) { return static_cast<u64>(tag) << 32 | asBits(value); }
@@ -42,12 +42,12 @@ DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) 
 
 /// True while the wait should go on.
 DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
-    if (w.failed) {
+    if (alike(w.failed) != 0) {
         return false;
     }
-    spins++;
-    if ((spins & 63) == 0 && waitExpired(p, w.group, edge, layer, spins)) {
-        w.failed = true;
+    spins = alike(spins) + 1;
+    if ((spins & 63) == 0 && any(waitExpired(p, w.group, edge, layer, spins))) {
+        w.failed = 1;
         return false;
     }
     nap();
