@@ -32,12 +32,21 @@ DEV Arguments *refresh(Arguments *pointer) {
     return pointer;
 }
 
-/// Where it pays, hides from the compiler where a value comes from; it does not here.
-DEV u32 opaque(u32 value) { return value; }
+/// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
+/// registers from far above. For values that are the same in the whole wave.
+DEV u32 opaque(u32 value) {
+    asm volatile("" : "+s"(value));
+    return value;
+}
+/// The same for values of which each lane has its own.
+DEV u32 opaqueLane(u32 value) {
+    asm volatile("" : "+v"(value));
+    return value;
+}
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
-DEV u32 threadIndex() { return __builtin_amdgcn_workitem_id_x(); }
+DEV u32 threadIndex() { return opaqueLane(__builtin_amdgcn_workitem_id_x()); }
 DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
 DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
 /// Tells the compiler that a value is the same in all lanes of the wave: it stays in a scalar register.

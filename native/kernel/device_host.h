@@ -29,6 +29,7 @@ DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matric
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
 /// registers from far above.
 DEV u32 opaque(u32 value) { return value; }
+DEV u32 opaqueLane(u32 value) { return value; }
 
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 

@@ -95,13 +95,14 @@ DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u3
     systemStore(result + 6, p.tagBase);
 }
 
-DEV void runRequest(Arguments &p, Worker &w) {
+DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
-    stream.begin(p, w, p.firstPosition);
+    stream.begin(all, w, all.firstPosition);
     Progress progress{0, stopRunning};
-    u32 position = p.firstPosition;
-    u32 token = uniform(global<const u32>(p.tokens)[position]);
+    u32 position = all.firstPosition;
+    u32 token = uniform(global<const u32>(all.tokens)[position]);
     while (progress.stop == stopRunning) {
+        Arguments &p = *refresh(&all);
         const u32 count = stepTokens(p, position);
         const bool last = position + 1 >= p.promptLength;
         const u32 row =
@@ -131,8 +132,8 @@ DEV void runRequest(Arguments &p, Worker &w) {
             token = uniform(choice.token);
         }
     }
-    stream.end(p);
-    writeResult(p, w, progress, position);
+    stream.end(all);
+    writeResult(all, w, progress, position);
 }
 
 /// The only entry point; its symbol is "monokernel".

@@ -17,6 +17,19 @@ struct Worker {
     u32 failed; ///< 0 or 1
 };
 
+/// The same worker; what is computed from it is computed where it is used, not far above.
+DEV void renew(Worker &w) {
+    w.group = opaque(w.group);
+    w.member = opaque(w.member);
+    w.firstLane = opaque(w.firstLane);
+    w.laneStep = opaque(w.laneStep);
+    w.wave = opaque(w.wave);
+    w.lane = opaqueLane(w.lane);
+    w.tag = opaque(w.tag);
+    w.block = opaque(w.block);
+    w.phase = opaque(w.phase);
+}
+
 DEV u64 taggedWord(float value, u32 tag) { return static_cast<u64>(tag) << 32 | asBits(value); }
 DEV u64 taggedWord(u32 value, u32 tag) { return static_cast<u64>(tag) << 32 | value; }
 
