@@ -13,6 +13,7 @@ namespace monokernel::kernel {
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
+    layer = opaque(layer);
     if (w.wave != workgroupWaves - 1 || p.lanes == 1) {
         return;
     }
@@ -104,10 +105,14 @@ DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
-DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step,
+DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phase, u32 layer, u32 lane, const Step &step,
                     u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
+    MatrixArguments &m = *refresh(&matrix);
+    renew(w);
     phase = opaque(phase);
+    layer = opaque(layer);
+    lane = opaque(lane);
     const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
     const u32 first = part * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);

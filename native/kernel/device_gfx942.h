@@ -31,6 +31,10 @@ DEV Arguments *refresh(Arguments *pointer) {
     asm volatile("" : "+s"(pointer));
     return pointer;
 }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) {
+    asm volatile("" : "+s"(pointer));
+    return pointer;
+}
 
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
 /// registers from far above. For values that are the same in the whole wave.

@@ -24,6 +24,7 @@ using MatrixArguments = const PackedMatrix;
 
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) { return pointer; }
 DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
 
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in

@@ -23,6 +23,7 @@ using MatrixArguments = const PackedMatrix;
 
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) { return pointer; }
 /// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would
 /// make the compiler copy all of it to local memory.
 DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {

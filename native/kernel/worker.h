@@ -40,6 +40,8 @@ DEV void publish(u64 words, u32 index, float value, u32 tag) {
 /// Called now and then by a wait: leaves when another wait has failed or this one has lasted too long. Whole-wave.
 DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) {
     Arguments &p = *refresh(&all);
+    group = opaque(group);
+    layer = opaque(layer);
     GLOBAL u64 *abort = global<u64>(p.abort);
     if (any(pollWord(abort) != 0)) {
         return true;
