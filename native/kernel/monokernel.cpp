@@ -104,31 +104,34 @@ DEV void runRequest(Arguments &all, Worker &w) {
     while (progress.stop == stopRunning) {
         Arguments &p = *refresh(&all);
         const u32 count = stepTokens(p, position);
-        const bool last = position + 1 >= p.promptLength;
         const u32 row =
             p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
-        Choice choice = runStep(p, w, stream, {position, count, token, row}, last || row != ~0u);
+        Choice choice = runStep(p, w, stream, {position, count, token, row},
+                                position + 1 >= p.promptLength || row != ~0u);
         choice.cancel = cancel != 0 ? 1 : 0;
+        position = opaque(position); // what was computed of it before the step is computed again after it
         release(); // the cache, before the summary that lets others go on to read it
         barrier();
         publishSummary(p, w, choice);
         choice = collectSummaries(p, w);
-        if (last && p.wanted == 0 && cutsCandidates(p)) {
-            drawFromCandidates(p, w, position + 1, choice);
+        Arguments &q = *refresh(&all);
+        const bool last = position + 1 >= q.promptLength;
+        if (last && q.wanted == 0 && cutsCandidates(q)) {
+            drawFromCandidates(q, w, position + 1, choice);
         }
         position += count;
         w.tag++;
-        if (anyFailed(p, w)) {
+        if (anyFailed(q, w)) {
             progress.stop = stopFailed;
         } else if (uniform(choice.cancel) != 0) {
             progress.stop = stopCancelled;
         } else if (!last) {
-            token = uniform(global<const u32>(p.tokens)[position]);
-        } else if (p.wanted != 0) {
+            token = uniform(global<const u32>(q.tokens)[position]);
+        } else if (q.wanted != 0) {
             progress.stop = stopLogitsDone;
         } else {
-            decide(p, w, choice, progress);
+            decide(q, w, choice, progress);
             token = uniform(choice.token);
         }
     }
