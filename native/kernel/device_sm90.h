@@ -40,7 +40,7 @@ DEV u32 opaque(u32 value) {
     asm volatile("" : "+r"(value));
     return value;
 }
-DEV u32 opaqueLane(u32 value) { return value; }
+DEV u32 opaqueLane(u32 value) { return opaque(value); }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 

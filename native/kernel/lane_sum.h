@@ -65,14 +65,14 @@ DEV void askDelayed(Arguments &p, DelayedWords &early, u32 module, u32 layer, u3
 /// The sum of the other lanes' words that were asked for; false if some were not there yet or there are more lanes.
 /// Whole-wave.
 DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u32 lane, float &sum) {
-    bool missing = p.lanes > batchLanes;
+    u32 missing = p.lanes > batchLanes ? 1 : 0;
     sum = 0.0f;
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
-        missing |= static_cast<u32>(early.words[i] >> 32) != w.tag;
+        missing |= late(early.words[i], w.tag);
         sum += i < p.lanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
     }
-    return !any(missing);
+    return !anyLate(missing);
 }
 
 /// The same with waiting. Whole-wave.

@@ -224,7 +224,7 @@ private:
     DEV_MEMBER void settle() {
         u32 spins = 0;
         for (;;) {
-            bool missing = false;
+            u32 missing = 0;
 #pragma unroll
             for (u32 c = 0; c < tokenTiles; c++) {
 #pragma unroll
@@ -232,7 +232,7 @@ private:
                     missing |= late(asked[c][i], w.tag);
                 }
             }
-            if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+            if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
                 return;
             }
             ask();

@@ -7,9 +7,8 @@
 
 namespace monokernel::kernel {
 
-DEV void runPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, Step step,
+DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, Step step,
                   Choice &choice) {
-    Arguments &p = *refresh(&all);
     renew(w);
     step = {opaque(step.position), opaque(step.count), opaque(step.token), opaque(step.row)};
     phase = opaque(phase);

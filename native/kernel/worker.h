@@ -69,9 +69,11 @@ DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
     return true;
 }
 
-DEV bool late(WordPair pair, u32 tag) {
-    return static_cast<u32>(pair.first >> 32) != tag || static_cast<u32>(pair.second >> 32) != tag;
-}
+/// Not 0 if a word does not carry the tag. Such differences are or-ed and looked at once: comparing each would take a
+/// scalar register pair or a predicate of its own.
+DEV u32 late(u64 word, u32 tag) { return static_cast<u32>(word >> 32) ^ tag; }
+DEV u32 late(WordPair pair, u32 tag) { return late(pair.first, tag) | late(pair.second, tag); }
+DEV bool anyLate(u32 differences) { return any(opaqueLane(differences) != 0); }
 
 /// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one
 /// for a lane without work). After a first look it spins on the last pair alone, so that waiting costs little
@@ -82,7 +84,7 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
     u32 spins = 0;
     WordPair pairs[N];
     for (;;) {
-        bool missing = false;
+        u32 missing = 0;
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
             pairs[i] = pollPair(from(i));
@@ -91,10 +93,10 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
         for (u32 i = 0; i < N; i++) {
             missing |= late(pairs[i], w.tag);
         }
-        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             break;
         }
-        while (N > 1 && any(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
+        while (N > 1 && anyLate(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
         }
     }
 #pragma unroll
@@ -109,7 +111,7 @@ template <u32 N, class From>
 DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
     u32 spins = 0;
     for (;;) {
-        bool missing = false;
+        u32 missing = 0;
         u64 words[N];
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
@@ -117,10 +119,10 @@ DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values
         }
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
-            missing |= static_cast<u32>(words[i] >> 32) != w.tag;
+            missing |= late(words[i], w.tag);
             values[i] = static_cast<u32>(words[i]);
         }
-        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             return;
         }
     }
