@@ -14,7 +14,7 @@ DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
     layer = opaque(layer);
-    if (w.wave != workgroupWaves - 1 || p.lanes == 1) {
+    if (w.wave != workgroupWaves - 1 || p.allLanes == 1) {
         return;
     }
     if (phase == phaseHead && p.headInput != headOwnLane) {
@@ -83,7 +83,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
     const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
     for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
         const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
-        publish(p.headLanes, lane * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
+        publishToAll(p, p.headLanes, (p.firstLane + lane) * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
     }
     barrier();
     w.phase++;
@@ -105,20 +105,20 @@ DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
-DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phase, u32 layer, u32 lane, const Step &step,
-                    u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
+DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phase, u32 layer, u32 lane,
+                    const Step &step, u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
     MatrixArguments &m = *refresh(&matrix);
     renew(w);
     phase = opaque(phase);
     layer = opaque(layer);
     lane = opaque(lane);
-    const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
-    const u32 first = part * m.memberRows;
+    const bool shared = phase == phaseHead && p.headInput != headOwnLane;
+    const u32 first = (shared ? p.device * p.workgroups + w.group : w.member) * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
     float others = 0.0f;
-    if (addsOthers(p, phase, layer) && (block > 0 || !sumDelayed(p, w, early, lane, others))) {
-        others = delayedOthers(p, w, moduleOf(phase), layer, lane, rowOfThread(p, w, m, block));
+    if (addsOthers(p, phase, layer) && (block > 0 || !sumDelayed(p, w, early, p.firstLane + lane, others))) {
+        others = delayedOthers(p, w, moduleOf(phase), layer, p.firstLane + lane, rowOfThread(p, w, m, block));
     }
     const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
     const u32 row = block + width * threadIndex();
@@ -129,13 +129,17 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phas
     const float scale = normed ? normScale(p, w.phase) : 1.0f;
     const float value = scale * rowSum(m, partials, width * threadIndex());
     if (phase == phaseHead) {
-        const u32 token = (p.headInput == headOwnLane ? lane * m.laneRows : 0) + first + row;
+        const u32 token = (p.headInput == headOwnLane ? (p.firstLane + lane) * m.laneRows : 0) + first + row;
+        if (token >= p.vocabulary) { // the last lane's share may have fewer
+            return;
+        }
         if (step.row != ~0u) {
-            global<float>(p.logitsOut)[static_cast<u64>(step.row) * p.vocabulary + token] = value;
+            systemStore(global<u32>(atFirstDevice(p, p.logitsOut)) + static_cast<u64>(step.row) * p.vocabulary + token,
+                        asBits(value));
         } else {
             admitLogit(p, choice, step.position + 1, token, value);
             if (cutsCandidates(p)) {
-                publish(p.logits, token, value, w.tag);
+                systemStore(global<u64>(atFirstDevice(p, p.logits)) + token, taggedWord(value, w.tag));
             }
         }
     } else if (phase == phaseGateUp) {
@@ -149,8 +153,8 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phas
             const float update = reduction == reductionPast ? addRounded(value, others) : p.ownScale * value;
             publish(updateWords(p, module, layer, lane), first + row, update, w.tag);
         }
-        if (p.lanes > 1) {
-            publish(partialWords(p, module, layer, lane), first + row, value, w.tag);
+        if (p.allLanes > 1) {
+            publishToAll(p, partialWords(p, module, layer, p.firstLane + lane), first + row, value, w.tag);
         }
     }
 }

@@ -36,9 +36,11 @@ DEV MatrixArguments *refresh(MatrixArguments *pointer) {
     return pointer;
 }
 
+DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
 /// registers from far above. For values that are the same in the whole wave.
 DEV u32 opaque(u32 value) {
+    value = uniform(value); // no instruction where the compiler knows
     asm volatile("" : "+s"(value));
     return value;
 }
@@ -52,7 +54,6 @@ DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared +
 
 DEV u32 threadIndex() { return opaqueLane(__builtin_amdgcn_workitem_id_x()); }
 DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
-DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
 /// Tells the compiler that a value is the same in all lanes of the wave: it stays in a scalar register.
 DEV u32 alike(u32 value) { return uniform(value); }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 6); }
@@ -121,6 +122,10 @@ DEV void systemRelease() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
 DEV u32 systemLoad(GLOBAL const u32 *from) {
     return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
 }
+DEV u64 systemLoad(GLOBAL const u64 *from) {
+    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+DEV WordPair systemLoadPair(GLOBAL const u64 *from) { return {systemLoad(from), systemLoad(from + 1)}; }
 
 DEV void addShared(SHARED u32 *to, u32 value) {
     __hip_atomic_fetch_add(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);

@@ -45,10 +45,10 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         phase = nextPhase(phase, prefill);
         if (phase == layerPhases) {
             layer++;
-            phase = layer < p.layers              ? firstPhase
-                    : !head                       ? phaseHead + 1
+            phase = layer < p.layers             ? firstPhase
+                    : !head                      ? phaseHead + 1
                     : p.headInput == headOwnLane ? phaseHead
-                                                  : phaseAggregate;
+                                                 : phaseAggregate;
         }
     }
     return head ? workgroupChoice(w, all.scratchOffset, choice) : choice;
