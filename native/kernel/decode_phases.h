@@ -58,11 +58,13 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         } else if (phase == phaseAggregate) {
             gamma = 0;
         }
-        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) INLINED {
+        const auto update = [&](const auto &index, auto &x, auto &y) INLINED {
             collect(p, w, from.edge, made, x, y,
                     [&](u32 i) INLINED { return global<const u64>(from.words) + index[i]; });
         };
-        bringResidual(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
+        withPairs(sliceOf(m, w.wave), [&](auto pairs) INLINED {
+            bringResidual<pairs.count>(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
+        });
     } else if (phase == phaseOutput) {
         bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
                        stage);
