@@ -360,12 +360,14 @@ DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u3
 
 /// The attention phase: this workgroup's units of the step's tokens. In a decode step the owners write the cache; in a
 /// prefill step it has been written, and says so token by token.
-DEV void attend(Arguments &all, Worker &w, u32 layer, u32 lane, const Step &step) {
-    Arguments &p = *refresh(&all);
-    const bool prefill = step.count > 1;
-    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
-    const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-    for (u32 unit = w.member; unit < step.count * units; unit += p.members) {
+DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, const Step &step) {
+    for (u32 unit = w.member; unit < step.count * all.laneKvHeads * all.chunks; unit += all.members) {
+        Arguments &p = *refresh(&all); // nothing is computed ahead of the loop: it seldom has a second turn
+        renew(w);
+        const u32 layer = opaque(layerOfStep), lane = opaque(laneOfStep);
+        const bool prefill = opaque(step.count) > 1;
+        const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
+        const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
         const u32 token = unit / units;
         const AttentionUnit u{layer,
                               lane,

@@ -37,6 +37,8 @@ const targets = [
     flags: [
       ...['-x', 'hip', '--offload-arch=gfx942', '--offload-device-only', '-nogpuinc', '-nogpulib', '-nostdinc'],
       ...['-mcode-object-version=5', '--no-gpu-bundle-output'],
+      // What these passes move ahead of loops does not fit into the scalar registers; joined edges save copies.
+      ...['-disable-machine-licm', '-disable-lsr', '-join-splitedges'].flatMap((option) => ['-mllvm', option]),
     ],
   },
   {

@@ -13,6 +13,7 @@ namespace monokernel::kernel {
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
+    layer = opaque(layer);
     if (w.wave != workgroupWaves - 1 || p.allLanes == 1) {
         return;
     }
@@ -57,11 +58,13 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         } else if (phase == phaseAggregate) {
             gamma = 0;
         }
-        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs]) INLINED {
+        const auto update = [&](const auto &index, auto &x, auto &y) INLINED {
             collect(p, w, from.edge, made, x, y,
                     [&](u32 i) INLINED { return global<const u64>(from.words) + index[i]; });
         };
-        bringResidual(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
+        withPairs(sliceOf(m, w.wave), [&](auto pairs) INLINED {
+            bringResidual<pairs.count>(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
+        });
     } else if (phase == phaseOutput) {
         bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
                        stage);
@@ -104,10 +107,14 @@ DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
 /// activation), or they are logits.
-DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step,
-                    u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
+DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phase, u32 layer, u32 lane,
+                    const Step &step, u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
+    MatrixArguments &m = *refresh(&matrix);
+    renew(w);
     phase = opaque(phase);
+    layer = opaque(layer);
+    lane = opaque(lane);
     const bool shared = phase == phaseHead && p.headInput != headOwnLane;
     const u32 first = (shared ? p.device * p.workgroups + w.group : w.member) * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);

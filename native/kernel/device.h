@@ -3,10 +3,9 @@
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
-//   waves: uniform, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
+//   waves: uniform, alike, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
-//   and
-//     stores, which other devices and the host see
+//   and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)

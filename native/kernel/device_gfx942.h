@@ -31,15 +31,31 @@ DEV Arguments *refresh(Arguments *pointer) {
     asm volatile("" : "+s"(pointer));
     return pointer;
 }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) {
+    asm volatile("" : "+s"(pointer));
+    return pointer;
+}
 
-/// Where it pays, hides from the compiler where a value comes from; it does not here.
-DEV u32 opaque(u32 value) { return value; }
+DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
+/// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
+/// registers from far above. For values that are the same in the whole wave.
+DEV u32 opaque(u32 value) {
+    value = uniform(value); // no instruction where the compiler knows
+    asm volatile("" : "+s"(value));
+    return value;
+}
+/// The same for values of which each lane has its own.
+DEV u32 opaqueLane(u32 value) {
+    asm volatile("" : "+v"(value));
+    return value;
+}
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
-DEV u32 threadIndex() { return __builtin_amdgcn_workitem_id_x(); }
+DEV u32 threadIndex() { return opaqueLane(__builtin_amdgcn_workitem_id_x()); }
 DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
-DEV u32 uniform(u32 value) { return __builtin_amdgcn_readfirstlane(value); }
+/// Tells the compiler that a value is the same in all lanes of the wave: it stays in a scalar register.
+DEV u32 alike(u32 value) { return uniform(value); }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 6); }
 DEV u32 workgroupIndex() { return __builtin_amdgcn_workgroup_id_x(); }
 /// HW_REG_XCC_ID[3:0]

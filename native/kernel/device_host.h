@@ -24,11 +24,13 @@ using MatrixArguments = const PackedMatrix;
 
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) { return pointer; }
 DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
 
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
 /// registers from far above.
 DEV u32 opaque(u32 value) { return value; }
+DEV u32 opaqueLane(u32 value) { return value; }
 
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
@@ -39,6 +41,7 @@ DEV u32 workgroupIndex() { return host::current().workgroup->index; }
 DEV u32 xccIndex() { return 0; }
 
 DEV u32 uniform(u32 value) { return static_cast<u32>(host::exchange(value)[0]); }
+DEV u32 alike(u32 value) { return value; }
 DEV bool any(bool condition) {
     const u64 *all = host::exchange(condition ? 1 : 0);
     u64 found = 0;

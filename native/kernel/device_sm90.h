@@ -23,6 +23,7 @@ using MatrixArguments = const PackedMatrix;
 
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
+DEV MatrixArguments *refresh(MatrixArguments *pointer) { return pointer; }
 /// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would
 /// make the compiler copy all of it to local memory.
 DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {
@@ -39,12 +40,15 @@ DEV u32 opaque(u32 value) {
     asm volatile("" : "+r"(value));
     return value;
 }
+DEV u32 opaqueLane(u32 value) { return opaque(value); }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
 DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
 DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
 DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
+/// There are no scalar registers to gain.
+DEV u32 alike(u32 value) { return value; }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 5); }
 DEV u32 workgroupIndex() { return __nvvm_read_ptx_sreg_ctaid_x(); }
 DEV u32 xccIndex() { return 0; }

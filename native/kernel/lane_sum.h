@@ -67,14 +67,14 @@ DEV void askDelayed(Arguments &p, DelayedWords &early, u32 module, u32 layer, u3
 /// The sum of the words that were asked for, without those of `lane` of all; false if some were not there yet or there
 /// are more lanes. Whole-wave.
 DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u32 lane, float &sum) {
-    bool missing = p.allLanes > batchLanes;
+    u32 missing = p.allLanes > batchLanes ? 1 : 0;
     sum = 0.0f;
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
-        missing |= static_cast<u32>(early.words[i] >> 32) != w.tag;
+        missing |= late(early.words[i], w.tag);
         sum += i < p.allLanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
     }
-    return !any(missing);
+    return !anyLate(missing);
 }
 
 /// The same with waiting. Whole-wave.

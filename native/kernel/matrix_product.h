@@ -64,12 +64,14 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     } else {
         KERNEL_MARK("prefill_begin");
     }
-    for (u32 step = 0; step < m.steps; step += tileSteps) {
+    u32 step = 0;
+    do { // at least one of each: a loop that may be empty costs copies of the tile in flight
         TokenPieces tokens[columns] = {};
         u32x4 weights[tileBlocks][blockPieces];
         if constexpr (tileSteps == 1) {
             pieces.take(tokens);
-            for (u32 group = 0; group < m.groups; group++) {
+            u32 group = 0;
+            do {
                 stream.take(p, w, m.blockRows, weights);
 #pragma unroll
                 for (u32 g = 0; g < groupsOf(rowBlocks); g++) { // registers are not indexed at run time
@@ -77,7 +79,7 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                         multiplyStep(weights, 0, tokens, sums.of[g]);
                     }
                 }
-            }
+            } while (++group < m.groups);
         } else {
             stream.take(p, w, m.blockRows, weights);
 #pragma unroll
@@ -86,7 +88,8 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                 multiplyStep(weights, s, tokens, sums.of[0]);
             }
         }
-    }
+        step += tileSteps;
+    } while (step < m.steps);
     KERNEL_MARK("weights_end");
 }
 
@@ -163,13 +166,14 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
 template <class Finish>
 DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Finish finish) {
     const u32 rows = rowWaves(m) * m.waveRows;
-    for (u32 panel = 0; panel < m.panels; panel++) {
+    u32 panel = 0;
+    do {
         const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         barrier();
         finish(panel * rows, rows, partials);
         w.block++;
-    }
+    } while (++panel < m.panels);
     w.phase++;
 }
 
@@ -224,7 +228,7 @@ private:
     DEV_MEMBER void settle() {
         u32 spins = 0;
         for (;;) {
-            bool missing = false;
+            u32 missing = 0;
 #pragma unroll
             for (u32 c = 0; c < tokenTiles; c++) {
 #pragma unroll
@@ -232,7 +236,7 @@ private:
                     missing |= late(asked[c][i], w.tag);
                 }
             }
-            if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+            if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
                 return;
             }
             ask();
@@ -267,7 +271,8 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
                         u32 layer, u32 count, Finish finish) {
     const u32 runs = rowWaves(m);
     const u32 groupRows = rowBlocks * m.blockRows, pitch = runs * groupRows;
-    for (u32 panel = 0; panel < m.panels; panel++) {
+    u32 panel = 0;
+    do {
         PanelSums<rowBlocks, tokenTiles> sums;
         PublishedPieces pieces(p, w, m, words, edge, layer, count);
         multiplyPanel(p, w, m, stream, pieces, sums);
@@ -294,7 +299,7 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
                 });
             }
         }
-    }
+    } while (++panel < m.panels);
     barrier();
 }
 

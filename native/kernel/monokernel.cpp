@@ -25,7 +25,7 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     w.lane = laneIndex();
     w.tag = p.tagBase;
     w.block = w.phase = 0;
-    w.failed = false;
+    w.failed = 0;
     return ticket < share && xcc < p.xccs;
 }
 
@@ -34,7 +34,7 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
     SHARED float *flags = shared(p.sumsOffset);
     barrier();
     if (w.lane == 0) {
-        flags[w.wave] = w.failed ? 1.0f : 0.0f;
+        flags[w.wave] = w.failed != 0 ? 1.0f : 0.0f;
     }
     barrier();
     float failed = 0.0f;
@@ -95,44 +95,48 @@ DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u3
     systemStore(result + 4, p.tagBase);
 }
 
-DEV void runRequest(Arguments &p, Worker &w) {
+DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
-    stream.begin(p, w, p.firstPosition);
+    stream.begin(all, w, all.firstPosition);
     Progress progress{0, stopRunning};
-    u32 position = p.firstPosition;
-    u32 token = uniform(global<const u32>(p.tokens)[position]);
+    u32 position = all.firstPosition;
+    u32 token = uniform(global<const u32>(all.tokens)[position]);
     while (progress.stop == stopRunning) {
+        Arguments &p = *refresh(&all);
         const u32 count = stepTokens(p, position);
-        const bool last = position + 1 >= p.promptLength;
         const u32 row =
             p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
-        Choice choice = runStep(p, w, stream, {position, count, token, row}, last || row != ~0u);
+        Choice choice =
+            runStep(p, w, stream, {position, count, token, row}, position + 1 >= p.promptLength || row != ~0u);
         choice.cancel = cancel != cancelNothing ? 1 : 0;
-        release(); // the cache, before the summary that lets others go on to read it
+        position = opaque(position); // what was computed of it before the step is computed again after it
+        release();                   // the cache, before the summary that lets others go on to read it
         barrier();
         publishSummary(p, w, choice);
         choice = collectSummaries(p, w);
-        if (last && p.wanted == 0 && cutsCandidates(p)) {
-            drawFromCandidates(p, w, position + 1, choice);
+        Arguments &q = *refresh(&all);
+        const bool last = position + 1 >= q.promptLength;
+        if (last && q.wanted == 0 && cutsCandidates(q)) {
+            drawFromCandidates(q, w, position + 1, choice);
         }
         position += count;
         w.tag++;
-        if (anyFailed(p, w)) {
+        if (anyFailed(q, w)) {
             progress.stop = stopFailed;
         } else if (uniform(choice.cancel) != 0) {
             progress.stop = stopCancelled;
         } else if (!last) {
-            token = uniform(global<const u32>(p.tokens)[position]);
-        } else if (p.wanted != 0) {
+            token = uniform(global<const u32>(q.tokens)[position]);
+        } else if (q.wanted != 0) {
             progress.stop = stopLogitsDone;
         } else {
-            decide(p, w, choice, progress);
+            decide(q, w, choice, progress);
             token = uniform(choice.token);
         }
     }
-    stream.end(p);
-    writeResult(p, w, progress, position);
+    stream.end(all);
+    writeResult(all, w, progress, position);
 }
 
 /// The only entry point; its symbol is "monokernel".

@@ -77,8 +77,9 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
         }
         const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs])
                                 INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
-        bringResidual(p, w, m, residual, embeddingRow, gamma, update,
-                      [&](u32, u32 index, float a, float b) INLINED { publishParts(out, index, a, b, w.tag); });
+        bringResidual<batchPairs>(p, w, m, residual, embeddingRow, gamma, update,
+                                  [&](u32, u32 index, float a, float b)
+                                      INLINED { publishParts(out, index, a, b, w.tag); });
         barrier();
         if (threadIndex() == 0) {
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),

@@ -75,20 +75,32 @@ DEV float normScale(Arguments &p, u32 phase) {
     return inverseSquareRoot(sum / static_cast<float>(p.hidden) + p.normEpsilon);
 }
 
+/// Calls body(constant of type Pairs<n>) with the pairs a lane should wait for at once: one where a slice has no more.
+template <u32 value> struct Pairs {
+    static constexpr u32 count = value;
+};
+template <class Body> DEV void withPairs(const Slice &slice, Body body) {
+    if (slice.count <= 2 * waveLanes) {
+        body(Pairs<1>{});
+    } else {
+        body(Pairs<batchPairs>{});
+    }
+}
+
 /// Brings a residual stream up to date and gives put(index in the slice, index, a, b) its elements times `gamma` (f32
 /// [hidden], or 0 for none). The stream begins at a token's embedding (bf16, where `embeddingRow` is not 0); later
 /// update(index, x, y) gives what is added. Each element belongs to one thread of the workgroup, which alone reads and
 /// writes it.
-template <class Update, class Put>
+template <u32 pairs, class Update, class Put>
 DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 residual, u64 embeddingRow, u64 gamma,
                        Update update, Put put) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
-        u32 index[batchPairs];
-        float a[batchPairs], b[batchPairs], g[batchPairs], h[batchPairs], x[batchPairs], y[batchPairs];
+    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * pairs) {
+        u32 index[pairs];
+        float a[pairs], b[pairs], g[pairs], h[pairs], x[pairs], y[pairs];
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) { // everything that need not be waited for, first
+        for (u32 i = 0; i < pairs; i++) { // everything that need not be waited for, first
             index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
             a[i] = global<const float>(residual)[index[i]];
             b[i] = global<const float>(residual)[index[i] + 1];
@@ -97,7 +109,7 @@ DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 re
         }
         if (embeddingRow != 0) {
 #pragma unroll
-            for (u32 i = 0; i < batchPairs; i++) {
+            for (u32 i = 0; i < pairs; i++) {
                 const u32 pair = global<const u32>(embeddingRow)[index[i] >> 1];
                 a[i] = bf16Low(pair);
                 b[i] = bf16High(pair);
@@ -105,13 +117,13 @@ DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 re
         } else {
             update(index, x, y);
 #pragma unroll
-            for (u32 i = 0; i < batchPairs; i++) {
+            for (u32 i = 0; i < pairs; i++) {
                 a[i] = addRounded(a[i], x[i]);
                 b[i] = addRounded(b[i], y[i]);
             }
         }
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
+        for (u32 i = 0; i < pairs; i++) {
             const u32 local = base + 2 * (w.lane + i * waveLanes);
             if (local < slice.count) {
                 global<float>(residual)[index[i]] = a[i];
@@ -124,20 +136,20 @@ DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 re
     storeNormSum(p, w, squares);
 }
 
-/// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
-DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
+template <u32 pairs>
+DEV void stagePairs(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * batchPairs) {
-        u32 index[batchPairs];
-        float a[batchPairs], b[batchPairs];
+    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * pairs) {
+        u32 index[pairs];
+        float a[pairs], b[pairs];
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
+        for (u32 i = 0; i < pairs; i++) {
             index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
         }
         collect(p, w, edge, layer, a, b, [&](u32 i) INLINED { return global<const u64>(words) + index[i]; });
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
+        for (u32 i = 0; i < pairs; i++) {
             const u32 local = base + 2 * (w.lane + i * waveLanes);
             if (local < slice.count) {
                 squares += a[i] * a[i] + b[i] * b[i];
@@ -148,6 +160,12 @@ DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
         }
     }
     storeNormSum(p, w, squares);
+}
+
+/// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
+DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
+    withPairs(sliceOf(m, w.wave),
+              [&](auto pairs) INLINED { stagePairs<pairs.count>(p, w, m, edge, layer, words, gamma); });
 }
 
 /// Gives put(index in the slice, index, a, b) the heads' outputs, merging the chunks of the KV cache that different

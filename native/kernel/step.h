@@ -7,8 +7,10 @@
 
 namespace monokernel::kernel {
 
-DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, const Step &step,
+DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, Step step,
                   Choice &choice) {
+    renew(w);
+    step = {opaque(step.position), opaque(step.count), opaque(step.token), opaque(step.row)};
     phase = opaque(phase);
     layer = opaque(layer);
     lane = opaque(lane);
@@ -24,14 +26,15 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
 }
 
 /// All phases of a step; returns this workgroup's choice of a token if the step has a head.
-DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &step, bool head) {
+DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &step, bool head) {
     Choice choice = noChoice();
-    const bool prefill = step.count > 1;
-    const u32 firstPhase = prefill ? phaseNormAttention : phaseQkv;
-    const u32 afterLayers = !head ? phaseHead + 1 : p.headInput == headOwnLane ? phaseHead : phaseAggregate;
+    const u32 firstPhase = step.count > 1 ? phaseNormAttention : phaseQkv;
     u32 phase = firstPhase, layer = 0;
     while (phase <= phaseHead) {
         KERNEL_MARK("dispatch");
+        Arguments &p = *refresh(&all);
+        renew(w);
+        const bool prefill = opaque(step.count) > 1;
         if (!prefill) {
             runSums(p, w, phase, layer);
         }
@@ -42,10 +45,13 @@ DEV Choice runStep(Arguments &p, Worker &w, WeightStream &stream, const Step &st
         phase = nextPhase(phase, prefill);
         if (phase == layerPhases) {
             layer++;
-            phase = layer < p.layers ? firstPhase : afterLayers;
+            phase = layer < p.layers             ? firstPhase
+                    : !head                      ? phaseHead + 1
+                    : p.headInput == headOwnLane ? phaseHead
+                                                 : phaseAggregate;
         }
     }
-    return head ? workgroupChoice(w, p.scratchOffset, choice) : choice;
+    return head ? workgroupChoice(w, all.scratchOffset, choice) : choice;
 }
 
 } // namespace monokernel::kernel

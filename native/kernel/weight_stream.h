@@ -29,10 +29,10 @@ DEV u32 stepTokens(Arguments &p, u32 position) {
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    u64 next;                 ///< address of the next tile to fetch
-    u32 tileBytes, blockRows; ///< of the matrix being fetched
-    u32 left;                 ///< tiles left in the part being fetched
-    u32 matrix;               ///< what is being fetched
+    u64 next;      ///< address of the next tile to fetch
+    u32 blockRows; ///< of the matrix being fetched
+    u32 left;      ///< tiles left in the part being fetched
+    u32 matrix;    ///< what is being fetched
     u32 layer, lane, position;
 
     DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
@@ -59,7 +59,7 @@ struct WeightStream {
 private:
     DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
         stage.fill(next, blockRows);
-        next += workgroupWaves * tileBytes;
+        next += workgroupWaves * tileBlocks * 64 * blockRows;
         if (--left == 0) {
             advance(p, w);
         }
@@ -72,9 +72,8 @@ private:
         auto &&m = matrixArguments(p, matrix); // a copy where indexing arguments is costly
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
-        tileBytes = m.tileBytes;
         blockRows = m.blockRows;
-        next = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * left * workgroupWaves + w.wave) * tileBytes;
+        next = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes;
     }
 
     DEV_MEMBER void advance(Arguments &all, const Worker &w) {

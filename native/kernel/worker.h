@@ -12,10 +12,23 @@ struct Worker {
     u32 firstLane, laneStep;
     u32 wave, lane; ///< wave of the workgroup, hardware lane of the wave
     u32 tag;
-    u32 block; ///< counts row blocks: which of the two partial buffers is in use
-    u32 phase; ///< counts matrix phases: which of the two norm sums is in use
-    bool failed;
+    u32 block;  ///< counts row blocks: which of the two partial buffers is in use
+    u32 phase;  ///< counts matrix phases: which of the two norm sums is in use
+    u32 failed; ///< 0 or 1
 };
+
+/// The same worker; what is computed from it is computed where it is used, not far above.
+DEV void renew(Worker &w) {
+    w.group = opaque(w.group);
+    w.member = opaque(w.member);
+    w.firstLane = opaque(w.firstLane);
+    w.laneStep = opaque(w.laneStep);
+    w.wave = opaque(w.wave);
+    w.lane = opaqueLane(w.lane);
+    w.tag = opaque(w.tag);
+    w.block = opaque(w.block);
+    w.phase = opaque(w.phase);
+}
 
 DEV u64 taggedWord(float value, u32 tag) { return static_cast<u64>(tag) << 32 | asBits(value); }
 DEV u64 taggedWord(u32 value, u32 tag) { return static_cast<u64>(tag) << 32 | value; }
@@ -57,6 +70,8 @@ DEV void giveUp(Arguments &p, u32 group, u32 edge, u32 layer) {
 /// long. Whole-wave.
 DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) {
     Arguments &p = *refresh(&all);
+    group = opaque(group);
+    layer = opaque(layer);
     if (any(pollWord(mailbox(p.abort, 0)) != 0)) {
         return true;
     }
@@ -74,21 +89,23 @@ DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) 
 
 /// True while the wait should go on.
 DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
-    if (w.failed) {
+    if (alike(w.failed) != 0) {
         return false;
     }
-    spins++;
-    if ((spins & 63) == 0 && waitExpired(p, w.group, edge, layer, spins)) {
-        w.failed = true;
+    spins = alike(spins) + 1;
+    if ((spins & 63) == 0 && any(waitExpired(p, w.group, edge, layer, spins))) {
+        w.failed = 1;
         return false;
     }
     nap();
     return true;
 }
 
-DEV bool late(WordPair pair, u32 tag) {
-    return static_cast<u32>(pair.first >> 32) != tag || static_cast<u32>(pair.second >> 32) != tag;
-}
+/// Not 0 if a word does not carry the tag. Such differences are or-ed and looked at once: comparing each would take a
+/// scalar register pair or a predicate of its own.
+DEV u32 late(u64 word, u32 tag) { return static_cast<u32>(word >> 32) ^ tag; }
+DEV u32 late(WordPair pair, u32 tag) { return late(pair.first, tag) | late(pair.second, tag); }
+DEV bool anyLate(u32 differences) { return any(opaqueLane(differences) != 0); }
 
 /// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one
 /// for a lane without work). After a first look it spins on the last pair alone, so that waiting costs little
@@ -99,7 +116,7 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
     u32 spins = 0;
     WordPair pairs[N];
     for (;;) {
-        bool missing = false;
+        u32 missing = 0;
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
             pairs[i] = pollPair(from(i));
@@ -108,10 +125,10 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
         for (u32 i = 0; i < N; i++) {
             missing |= late(pairs[i], w.tag);
         }
-        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             break;
         }
-        while (N > 1 && any(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
+        while (N > 1 && anyLate(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
         }
     }
 #pragma unroll
@@ -126,7 +143,7 @@ template <u32 N, class From>
 DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
     u32 spins = 0;
     for (;;) {
-        bool missing = false;
+        u32 missing = 0;
         u64 words[N];
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
@@ -134,10 +151,10 @@ DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values
         }
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
-            missing |= static_cast<u32>(words[i] >> 32) != w.tag;
+            missing |= late(words[i], w.tag);
             values[i] = static_cast<u32>(words[i]);
         }
-        if (!any(missing) || !waitOn(p, w, edge, layer, spins)) {
+        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             return;
         }
     }
