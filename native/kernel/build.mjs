@@ -19,7 +19,7 @@ const candidates = [
 const common = [
   '-std=c++20',
   '-O3',
-  '-ffp-contract=fast',
+  '-ffp-contract=on', // by the source alone: how prompts are cut must not change which products are fused
   '-fno-exceptions',
   '-fno-rtti',
   '-fno-vectorize',

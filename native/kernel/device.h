@@ -1,7 +1,7 @@
 #pragma once
 
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
-//   waveLanes, workgroupThreads, tileBlocks, maxGroups
+//   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once)
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads

@@ -20,6 +20,7 @@ constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 8;
 constexpr u32 maxGroups = 2;
+constexpr u32 batchChunks = 8;
 
 using Arguments = const CONSTANT Parameters;
 using MatrixArguments = const CONSTANT PackedMatrix;

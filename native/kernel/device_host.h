@@ -18,6 +18,7 @@ constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 8;
 constexpr u32 maxGroups = 2;
+constexpr u32 batchChunks = 8;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;

@@ -17,6 +17,7 @@ constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 3;
 constexpr u32 maxGroups = 2;
+constexpr u32 batchChunks = 4;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;

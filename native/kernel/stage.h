@@ -9,8 +9,7 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 3;  ///< pairs of elements a lane waits for at once
-constexpr u32 batchChunks = 8; ///< chunks of the KV cache it merges at once
+constexpr u32 batchPairs = 3; ///< pairs of elements a lane waits for at once
 
 /// The part of a vector that a wave brings. Lane l's pair i of a batch starts at element first + 2 (l + i * waveLanes).
 struct Slice {

@@ -16,6 +16,7 @@ using kernel::Parameters;
 constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/attention.h
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
+constexpr uint32_t maxCacheChunks = 8;     ///< of a KV head
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
@@ -173,7 +174,8 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
     const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
     const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
-    p.chunks = std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({8u, mergeable, useful}));
+    const uint32_t wanted = p.context > 4096 ? maxCacheChunks : target.cacheChunks;
+    p.chunks = std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
     p.spinLimit = spinLimit;
 }
 

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { root } from './nano';
+
+const ptx = path.join(root, 'native/prebuilds/kernels/monokernel.sm_90.ptx');
+
+// Without a rounding modifier the driver's compiler may fuse a product with a sum, here so and there otherwise: a
+// prompt's logits then depend on how many of its tokens ran together (seen on an H200).
+test(
+  'kernel: every f32 sum and product for sm_90 says how it rounds',
+  { skip: !existsSync(ptx) && 'no kernel was built' },
+  () => {
+    const text = readFileSync(ptx, 'utf8');
+    assert.deepEqual(text.match(/\b(add|sub|mul|mad)\.(ftz\.)?f32\b/g) ?? [], []);
+    assert.match(text, /\bfma\.rn\.f32\b/);
+  },
+);
