@@ -24,7 +24,9 @@ void retire(Wave &w, InFlight &queue) {
         }
     }
     if (&queue == &w.vector && done.count == 0) {
-        applyStores(w, [&](const DelayedStore &store) { return store.number == done.number; });
+        const auto stored = [&](const DelayedStore &store) { return store.number == done.number; };
+        applyStores(w, w.delayed, stored);
+        applyStores(w, w.sent, stored);
     }
 }
 
