@@ -29,7 +29,7 @@ void expect(bool condition, const std::string &what) {
 
 std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::path &kernels,
                                const std::filesystem::path &folder) {
-    return makeGpuExecutor(device, Model::open(folder), {kernels, 2, 0}, {});
+    return makeGpuExecutor(std::span(&device, 1), Model::open(folder), {kernels, 2, 0}, {});
 }
 
 void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, const std::string &name) {

@@ -6,6 +6,7 @@
 #endif
 #include "model/model_error.h"
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -30,27 +31,69 @@ ChosenExecutor makeCpu(const Model &model, const EngineOptions &options, std::st
 
 const char *targetName(Device device) { return device == Device::gfx942 ? "gfx942" : "sm_90"; }
 
-ChosenExecutor makeGpu(const GpuDevice &device, const Model &model, const EngineOptions &options,
+ChosenExecutor makeGpu(std::span<const GpuDevice> devices, const Model &model, const EngineOptions &options,
                        const std::function<void(double)> &progress) {
+    const GpuDevice &device = devices.front();
+    const std::string count = devices.size() > 1 ? std::to_string(devices.size()) + " x " : "";
     const GpuOptions gpuOptions{
         .kernelFolder = options.kernelFolder, .slots = options.slots, .contextLength = options.contextLength};
     const bool refused = options.precision == Precision::int8;
-    return {makeGpuExecutor(device, model, gpuOptions, progress),
-            "found " + device.name + " (" + device.target + ")",
+    return {makeGpuExecutor(devices, model, gpuOptions, progress),
+            "found " + count + device.name + " (" + device.target + ")",
             {false, refused ? "int8 is only for the CPU engine; " + device.name + " runs the weights as bf16"
                             : "a GPU runs the weights as bf16"}};
 }
 
-/// The first usable GPU; otherwise nothing, and `why` says what was found and why it was not used.
+/// How many devices of one kind to try for a model, the best choice first. A Laneformer's lanes are made for several:
+/// as many devices as have whole lanes. What a plain transformer gains by several is not measured, so it gets them only
+/// where it does not fit on fewer.
+std::vector<uint32_t> deviceCounts(const ModelSpec &spec, size_t found) {
+    std::vector<uint32_t> counts;
+    for (uint32_t count = 1; count <= std::min<size_t>(found, maxGpuDevices); count *= 2) {
+        if (spec.laneCount == 1 || spec.laneCount % count == 0) {
+            counts.push_back(count);
+        }
+    }
+    if (spec.laneCount > 1) {
+        std::ranges::reverse(counts);
+    }
+    return counts;
+}
+
+/// On the GPUs of one kind, nothing if there are none. Throws what the last choice of a count threw.
+std::optional<ChosenExecutor> tryTarget(Device kind, std::vector<GpuDevice> devices, const Model &model,
+                                        const EngineOptions &options, const std::function<void(double)> &progress) {
+    std::erase_if(devices, [&](const GpuDevice &device) { return device.target != targetName(kind); });
+    std::exception_ptr failure;
+    for (const uint32_t count : deviceCounts(model.spec(), devices.size())) {
+        try {
+            return makeGpu(std::span(devices).first(count), model, options, progress);
+        } catch (const ExecutionError &) {
+            failure = std::current_exception();
+        } catch (const ModelError &) {
+            failure = std::current_exception();
+        }
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+    return std::nullopt;
+}
+
+/// On the first kind of GPU that can hold the model; otherwise nothing, and `why` says what was found and why it was
+/// not used.
 std::optional<ChosenExecutor> tryGpus(const Model &model, const EngineOptions &options,
                                       const std::function<void(double)> &progress, std::string &why) {
-    for (const GpuDevice &device : findGpuDevices(why)) {
+    const std::vector<GpuDevice> devices = findGpuDevices(why);
+    for (const Device kind : {Device::gfx942, Device::sm90}) {
         try {
-            return makeGpu(device, model, options, progress);
+            if (auto chosen = tryTarget(kind, devices, model, options, progress)) {
+                return chosen;
+            }
         } catch (const ExecutionError &error) {
-            why += "; " + device.name + ": " + error.what();
+            why += std::string("; ") + targetName(kind) + ": " + error.what();
         } catch (const ModelError &error) {
-            why += "; " + device.name + ": " + error.what();
+            why += std::string("; ") + targetName(kind) + ": " + error.what();
         }
     }
     return std::nullopt;
@@ -58,14 +101,12 @@ std::optional<ChosenExecutor> tryGpus(const Model &model, const EngineOptions &o
 
 ChosenExecutor makeNamedGpu(const Model &model, const EngineOptions &options,
                             const std::function<void(double)> &progress) {
-    const std::string target = targetName(options.device);
     std::string why;
-    for (const GpuDevice &device : findGpuDevices(why)) {
-        if (device.target == target) {
-            return makeGpu(device, model, options, progress);
-        }
+    if (auto chosen = tryTarget(options.device, findGpuDevices(why), model, options, progress)) {
+        return std::move(*chosen);
     }
-    throw std::invalid_argument("no " + target + " device can be used (" + why + "); choose another engine, or auto");
+    throw std::invalid_argument(std::string("no ") + targetName(options.device) + " device can be used (" + why +
+                                "); choose another engine, or auto");
 }
 
 #else

@@ -3,7 +3,8 @@
 #include "choice.h"
 
 // Sampling from the topK best tokens, or from the smallest set of probability topP of them. All workgroups publish
-// their logits; workgroup 0 finds the border of the set and draws; the others wait for its decision.
+// their logits to device 0; its workgroup 0 finds the border of the set and draws; the others, of all devices, wait for
+// its decision.
 
 namespace monokernel::kernel {
 
@@ -31,7 +32,7 @@ template <class Body> DEV void forLogits(Arguments &p, Worker &w, Body body) {
     for (u32 base = 0; base < p.vocabulary; base += workgroupThreads * logitBatch) {
         u32 values[logitBatch];
         collectWords(p, w, waitLogits, 0, values, [&](u32 i) INLINED {
-            return global<const u64>(p.logits) + minimum(base + i * workgroupThreads + threadIndex(), p.vocabulary - 1);
+            return mailbox(p.logits, minimum(base + i * workgroupThreads + threadIndex(), p.vocabulary - 1));
         });
 #pragma unroll
         for (u32 i = 0; i < logitBatch; i++) {
@@ -120,10 +121,11 @@ DEV u64 borderKey(Arguments &p, Worker &w, float top, u64 floor, u32 count, floa
     }
 }
 
-/// Workgroup 0's draw among the candidates, told to all; every thread of the grid gets it. Whole-workgroup.
+/// Workgroup 0's draw among the candidates, told to all of its device; every thread of the grid gets it.
+/// Whole-workgroup.
 DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &choice) {
     Arguments &p = *refresh(&all);
-    if (w.group == 0) {
+    if (p.device == 0 && w.group == 0) {
         u64 border = 0;
         if (p.sampler.topK != 0 && p.sampler.topK < p.vocabulary) {
             border = borderKey(p, w, choice.top, 0, p.sampler.topK, 0.0f);
@@ -139,12 +141,12 @@ DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &cho
         });
         own = workgroupChoice(w, p.scratchOffset, own);
         if (threadIndex() == 0) {
-            publish(p.decision, 0, asFloat(own.token), w.tag);
-            publish(p.decision, 1, own.logit, w.tag);
+            publishToAll(p, p.decision, 0, asFloat(own.token), w.tag);
+            publishToAll(p, p.decision, 1, own.logit, w.tag);
         }
     }
     u32 words[2];
-    collectWords(p, w, waitLogits, 0, words, [&](u32 i) INLINED { return global<const u64>(p.decision) + i; });
+    collectWords(p, w, waitLogits, 0, words, [&](u32 i) INLINED { return mailbox(p.decision, i); });
     choice.token = words[0];
     choice.logit = asFloat(words[1]);
 }

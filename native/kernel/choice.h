@@ -102,37 +102,60 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
     return all;
 }
 
-DEV u64 summaryWordsOf(Arguments &p, const Worker &w, u32 group) {
-    return p.summaries + (static_cast<u64>(w.tag & 1) * p.workgroups + group) * (summaryWords * 8);
+/// Place `index` of `count` in the summaries at `base` of this step; the next step's have another place.
+DEV u64 summaryWordsOf(const Worker &w, u64 base, u32 count, u32 index) {
+    return base + (static_cast<u64>(w.tag & 1) * count + index) * (summaryWords * 8);
+}
+
+/// Calls put(word, value) for the words of a summary.
+template <class Put> DEV void summarize(const Choice &choice, Put put) {
+    put(summaryBest, choice.best);
+    put(summaryToken, asFloat(choice.token));
+    put(summaryLogit, choice.logit);
+    put(summaryMax, choice.top);
+    put(summarySum, choice.sum);
+    put(summaryCancel, asFloat(choice.cancel));
 }
 
 /// Publishes the workgroup's summary of the step. Everything it did in this step comes before.
 DEV void publishSummary(Arguments &p, const Worker &w, const Choice &choice) {
     if (threadIndex() == 0) {
-        const u64 to = summaryWordsOf(p, w, w.group);
-        publish(to, summaryBest, choice.best, w.tag);
-        publish(to, summaryToken, asFloat(choice.token), w.tag);
-        publish(to, summaryLogit, choice.logit, w.tag);
-        publish(to, summaryMax, choice.top, w.tag);
-        publish(to, summarySum, choice.sum, w.tag);
-        publish(to, summaryCancel, asFloat(choice.cancel), w.tag);
+        const u64 to = summaryWordsOf(w, p.summaries, p.workgroups, w.group);
+        summarize(choice, [&](u32 word, float value) INLINED { publish(to, word, value, w.tag); });
     }
 }
 
-/// Waits for all workgroups' summaries and merges them, alike in every thread of the grid.
-DEV Choice collectSummaries(Arguments &all, Worker &w) {
-    Arguments &p = *refresh(&all);
+/// Waits for `count` summaries and merges them, alike in every thread of the workgroup.
+DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count) {
     Choice choice = noChoice();
-    for (u32 base = w.wave * waveLanes; base < p.workgroups; base += workgroupThreads) {
-        const u32 group = minimum(base + w.lane, p.workgroups - 1);
-        GLOBAL const u64 *from = global<const u64>(summaryWordsOf(p, w, group));
+    for (u32 first = w.wave * waveLanes; first < count; first += workgroupThreads) {
+        const u64 from = summaryWordsOf(w, base, count, minimum(first + w.lane, count - 1));
         float a[summaryWords / 2], b[summaryWords / 2];
-        collect(p, w, waitSummary, 0, a, b, [&](u32 i) INLINED { return from + 2 * i; });
-        if (base + w.lane < p.workgroups) {
+        collect(p, w, waitSummary, 0, a, b, [&](u32 i) INLINED { return mailbox(from, 2 * i); });
+        if (first + w.lane < count) {
             choice = merged(choice, Choice{a[0], asBits(b[0]), a[1], b[1], a[2], asBits(b[2])});
         }
     }
     return workgroupChoice(w, p.scratchOffset, choice);
+}
+
+/// The step's choice, alike in every thread of every device: from all workgroups' summaries, or, where there are
+/// several devices, from theirs, which each one's workgroup 0 makes of its workgroups'.
+DEV Choice collectSummaries(Arguments &all, Worker &w) {
+    Arguments &p = *refresh(&all);
+    bool ofDevices = p.devices > 1 && w.group != 0;
+    for (;;) {
+        const Choice choice =
+            mergeSummaries(p, w, ofDevices ? p.deviceSummaries : p.summaries, ofDevices ? p.devices : p.workgroups);
+        if (ofDevices || p.devices == 1) {
+            return choice;
+        }
+        if (threadIndex() == 0) {
+            const u64 to = summaryWordsOf(w, p.deviceSummaries, p.devices, p.device);
+            summarize(choice, [&](u32 word, float value) INLINED { publishToAll(p, to, word, value, w.tag); });
+        }
+        ofDevices = true;
+    }
 }
 
 } // namespace monokernel::kernel

@@ -13,7 +13,7 @@ namespace monokernel::kernel {
 DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
-    if (w.wave != workgroupWaves - 1 || p.lanes == 1) {
+    if (w.wave != workgroupWaves - 1 || p.allLanes == 1) {
         return;
     }
     if (phase == phaseHead && p.headInput != headOwnLane) {
@@ -82,7 +82,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
     const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
     for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
         const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
-        publish(p.headLanes, lane * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
+        publishToAll(p, p.headLanes, (p.firstLane + lane) * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
     }
     barrier();
     w.phase++;
@@ -108,12 +108,12 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
                     u32 block, u32 rows, u32 partials, const DelayedWords &early, Choice &choice) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
-    const u32 part = phase == phaseHead && p.headInput != headOwnLane ? w.group : w.member;
-    const u32 first = part * m.memberRows;
+    const bool shared = phase == phaseHead && p.headInput != headOwnLane;
+    const u32 first = (shared ? p.device * p.workgroups + w.group : w.member) * m.memberRows;
     const u32 count = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
     float others = 0.0f;
-    if (addsOthers(p, phase, layer) && (block > 0 || !sumDelayed(p, w, early, lane, others))) {
-        others = delayedOthers(p, w, moduleOf(phase), layer, lane, rowOfThread(p, w, m, block));
+    if (addsOthers(p, phase, layer) && (block > 0 || !sumDelayed(p, w, early, p.firstLane + lane, others))) {
+        others = delayedOthers(p, w, moduleOf(phase), layer, p.firstLane + lane, rowOfThread(p, w, m, block));
     }
     const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
     const u32 row = block + width * threadIndex();
@@ -124,13 +124,17 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
     const float scale = normed ? normScale(p, w.phase) : 1.0f;
     const float value = scale * rowSum(m, partials, width * threadIndex());
     if (phase == phaseHead) {
-        const u32 token = (p.headInput == headOwnLane ? lane * m.laneRows : 0) + first + row;
+        const u32 token = (p.headInput == headOwnLane ? (p.firstLane + lane) * m.laneRows : 0) + first + row;
+        if (token >= p.vocabulary) { // the last lane's share may have fewer
+            return;
+        }
         if (step.row != ~0u) {
-            global<float>(p.logitsOut)[static_cast<u64>(step.row) * p.vocabulary + token] = value;
+            systemStore(global<u32>(atFirstDevice(p, p.logitsOut)) + static_cast<u64>(step.row) * p.vocabulary + token,
+                        asBits(value));
         } else {
             admitLogit(p, choice, step.position + 1, token, value);
             if (cutsCandidates(p)) {
-                publish(p.logits, token, value, w.tag);
+                systemStore(global<u64>(atFirstDevice(p, p.logits)) + token, taggedWord(value, w.tag));
             }
         }
     } else if (phase == phaseGateUp) {
@@ -144,8 +148,8 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
             const float update = reduction == reductionPast ? addRounded(value, others) : p.ownScale * value;
             publish(updateWords(p, module, layer, lane), first + row, update, w.tag);
         }
-        if (p.lanes > 1) {
-            publish(partialWords(p, module, layer, lane), first + row, value, w.tag);
+        if (p.allLanes > 1) {
+            publishToAll(p, partialWords(p, module, layer, p.firstLane + lane), first + row, value, w.tag);
         }
     }
 }

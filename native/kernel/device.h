@@ -4,7 +4,9 @@
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
-//   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, system stores, release
+//   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
+//   and
+//     stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)

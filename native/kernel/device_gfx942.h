@@ -106,6 +106,10 @@ DEV void systemRelease() { asm volatile("s_waitcnt vmcnt(0)" ::: "memory"); }
 DEV u32 systemLoad(GLOBAL const u32 *from) {
     return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
 }
+DEV u64 systemLoad(GLOBAL const u64 *from) {
+    return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_SYSTEM);
+}
+DEV WordPair systemLoadPair(GLOBAL const u64 *from) { return {systemLoad(from), systemLoad(from + 1)}; }
 
 DEV void addShared(SHARED u32 *to, u32 value) {
     __hip_atomic_fetch_add(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_WORKGROUP);

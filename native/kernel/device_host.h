@@ -79,6 +79,8 @@ DEV void systemStore(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RE
 DEV void systemStore(u32 *to, u32 word) { __atomic_store_n(to, word, __ATOMIC_RELEASE); }
 DEV void systemRelease() {}
 DEV u32 systemLoad(const u32 *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
+DEV u64 systemLoad(const u64 *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
+DEV WordPair systemLoadPair(const u64 *from) { return {systemLoad(from), systemLoad(from + 1)}; }
 DEV void addShared(u32 *to, u32 value) { *to += value; }
 DEV void addShared(u64 *to, u64 value) { *to += value; }
 

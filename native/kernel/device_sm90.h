@@ -123,6 +123,19 @@ DEV u32 systemLoad(GLOBAL const u32 *from) {
     asm volatile("ld.relaxed.sys.global.u32 %0,[%1];" : "=r"(word) : "l"(from) : "memory");
     return word;
 }
+DEV u64 systemLoad(GLOBAL const u64 *from) {
+    u64 word;
+    asm volatile("ld.relaxed.sys.global.u64 %0,[%1];" : "=l"(word) : "l"(from) : "memory");
+    return word;
+}
+DEV WordPair systemLoadPair(GLOBAL const u64 *from) {
+    WordPair pair;
+    asm volatile("ld.relaxed.sys.global.v2.u64 {%0,%1},[%2];"
+                 : "=l"(pair.first), "=l"(pair.second)
+                 : "l"(from)
+                 : "memory");
+    return pair;
+}
 
 DEV u32 sharedAddress(SHARED const void *at) { return static_cast<u32>((u64)at); }
 DEV void addShared(SHARED u32 *to, u32 value) {

@@ -2,13 +2,15 @@
 
 #include "stage.h"
 
-// Sums over lanes, shared out over the whole grid: each workgroup adds a slice of the hidden vector and publishes it.
+// Sums over lanes, those of other devices too, always in the order of lanes. A sum that all lanes need is shared out
+// over the device's workgroups: each adds a slice of the hidden vector and publishes it.
 
 namespace monokernel::kernel {
 
 constexpr u32 batchLanes = 8; ///< lanes whose words are waited for at once
 
-/// to[i] = sum over lanes of from[lane][i], both tagged, for this workgroup's slice of [hidden]. Whole-wave, one wave.
+/// to[i] = sum over all lanes of from[lane][i], both tagged, for this workgroup's slice of [hidden]; `from` is in the
+/// mailboxes. Whole-wave, one wave.
 DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
     const u32 pairs = p.hidden >> 1;
     const u32 begin = static_cast<u32>(static_cast<u64>(pairs) * w.group / p.workgroups);
@@ -16,15 +18,14 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
     for (u32 base = begin; base < end; base += waveLanes) {
         const u32 index = 2 * minimum(base + w.lane, end - 1);
         float a = 0.0f, b = 0.0f;
-        for (u32 lane = 0; lane < p.lanes; lane += batchLanes) { // usually once
+        for (u32 lane = 0; lane < p.allLanes; lane += batchLanes) { // usually once
             float x[batchLanes], y[batchLanes];
-            collect(p, w, edge, layer, x, y, [&](u32 i) INLINED {
-                return global<const u64>(from) + minimum(lane + i, p.lanes - 1) * p.hidden + index;
-            });
+            collect(p, w, edge, layer, x, y,
+                    [&](u32 i) INLINED { return mailbox(from, minimum(lane + i, p.allLanes - 1) * p.hidden + index); });
 #pragma unroll
             for (u32 i = 0; i < batchLanes; i++) {
-                a += lane + i < p.lanes ? x[i] : 0.0f;
-                b += lane + i < p.lanes ? y[i] : 0.0f;
+                a += lane + i < p.allLanes ? x[i] : 0.0f;
+                b += lane + i < p.allLanes ? y[i] : 0.0f;
             }
         }
         if (base + w.lane < end) {
@@ -37,9 +38,10 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
 /// The modules of a layer whose partial outputs enter the residual streams.
 enum Module : u32 { moduleAttention, moduleFfn };
 
+/// Where the lane that is `lane` of all has its partial outputs.
 DEV u64 partialWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputPartial : p.downPartial;
-    return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
+    return base + (static_cast<u64>(layer) * p.allLanes + lane) * p.hidden * 8;
 }
 DEV u64 updateWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputUpdate : p.downUpdate;
@@ -58,19 +60,19 @@ DEV void askDelayed(Arguments &p, DelayedWords &early, u32 module, u32 layer, u3
     const u64 from = partialWords(p, module, layer - p.broadcastDelay, 0);
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
-        early.words[i] = pollWord(global<const u64>(from) + minimum(i, p.lanes - 1) * p.hidden + element);
+        early.words[i] = pollWord(mailbox(from, minimum(i, p.allLanes - 1) * p.hidden + element));
     }
 }
 
-/// The sum of the other lanes' words that were asked for; false if some were not there yet or there are more lanes.
-/// Whole-wave.
+/// The sum of the words that were asked for, without those of `lane` of all; false if some were not there yet or there
+/// are more lanes. Whole-wave.
 DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u32 lane, float &sum) {
-    bool missing = p.lanes > batchLanes;
+    bool missing = p.allLanes > batchLanes;
     sum = 0.0f;
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
         missing |= static_cast<u32>(early.words[i] >> 32) != w.tag;
-        sum += i < p.lanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
+        sum += i < p.allLanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
     }
     return !any(missing);
 }
@@ -79,14 +81,14 @@ DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u3
 DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane, u32 element) {
     const u64 words = partialWords(p, module, layer - p.broadcastDelay, 0);
     float sum = 0.0f;
-    for (u32 first = 0; first < p.lanes; first += batchLanes) {
+    for (u32 first = 0; first < p.allLanes; first += batchLanes) {
         u32 values[batchLanes];
         collectWords(p, w, partialEdge(module), layer - p.broadcastDelay, values, [&](u32 i) INLINED {
-            return global<const u64>(words) + minimum(first + i, p.lanes - 1) * p.hidden + element;
+            return mailbox(words, minimum(first + i, p.allLanes - 1) * p.hidden + element);
         });
 #pragma unroll
         for (u32 i = 0; i < batchLanes; i++) {
-            sum += first + i < p.lanes && first + i != lane ? asFloat(values[i]) : 0.0f;
+            sum += first + i < p.allLanes && first + i != lane ? asFloat(values[i]) : 0.0f;
         }
     }
     return sum;

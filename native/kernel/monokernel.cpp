@@ -70,7 +70,7 @@ DEV void decide(Arguments &p, const Worker &w, const Choice &choice, Progress &p
         progress.stop = stopToken;
         return;
     }
-    if (w.group == 0 && threadIndex() == 0) {
+    if (p.device == 0 && w.group == 0 && threadIndex() == 0) {
         GLOBAL u64 *entry = global<u64>(p.ring) + 2 * progress.generated;
         systemStore(entry, taggedWord(token, p.tagBase));
         systemStore(entry + 1, taggedWord(logProbability, p.tagBase));
@@ -92,7 +92,7 @@ DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u3
     systemStore(result + 2, position);
     systemStore(result + 3, prompt - p.firstPosition);
     systemRelease();
-    systemStore(result + 6, p.tagBase);
+    systemStore(result + 4, p.tagBase);
 }
 
 DEV void runRequest(Arguments &p, Worker &w) {
@@ -108,7 +108,7 @@ DEV void runRequest(Arguments &p, Worker &w) {
             p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
         const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
         Choice choice = runStep(p, w, stream, {position, count, token, row}, last || row != ~0u);
-        choice.cancel = cancel != 0 ? 1 : 0;
+        choice.cancel = cancel != cancelNothing ? 1 : 0;
         release(); // the cache, before the summary that lets others go on to read it
         barrier();
         publishSummary(p, w, choice);
@@ -142,7 +142,7 @@ KERNEL_ENTRY void monokernel(const Parameters parameters) {
     if (takeRole(p, w)) {
         runRequest(p, w);
     } else if (threadIndex() == 0) {
-        setIfZero(global<u64>(p.abort), 1ull << 63 | static_cast<u64>(waitPlacement) << 48 | w.group);
+        giveUp(p, w.group, waitPlacement, 0);
     }
 }
 

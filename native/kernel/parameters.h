@@ -10,6 +10,13 @@ using u64 = unsigned long long;
 /// The weight matrices of a step in the order in which a layer uses them; the head comes once, after the layers.
 enum Matrix : u32 { matrixQkv, matrixOutput, matrixGateUp, matrixDown, matrixHead, matrixCount };
 
+/// Devices that can share a model.
+constexpr u32 maxDevices = 8;
+
+/// What the host may say in the cancel word while a request runs: end it after this step, or leave every wait, because
+/// another device is lost.
+enum Cancel : u32 { cancelNothing, cancelRequest, cancelWaits };
+
 /// A bf16 weight matrix packed for the matrix cores. A workgroup owns `memberRows` rows of one lane. Wave w has the
 /// part w % depthWaves of the inner dimension and the part w / depthWaves of the rows. A block is `blockRows` rows (at
 /// most 16) by 32 elements of the inner dimension (a step), and a tile, which a wave fetches at once, is `tileBlocks`
@@ -81,10 +88,8 @@ struct Sampler {
 struct Result {
     u32 stop;
     u32 generated;
-    u32 cached;     ///< positions whose keys and values the slot now holds
-    u32 prefilled;  ///< prompt positions run
-    u32 failedEdge; ///< WaitEdge << 16 | layer, of the first wait that expired
-    u32 failedGroup;
+    u32 cached;      ///< positions whose keys and values the slot now holds
+    u32 prefilled;   ///< prompt positions run
     u32 finishedTag; ///< written last: the request's tagBase
     u32 reserved;
 };
@@ -92,7 +97,7 @@ struct Result {
 struct Parameters {
     PackedMatrix matrices[matrixCount];
 
-    // The model.
+    // The model. Lanes are this device's, numbered from 0, unless the name says otherwise.
     u32 layers, lanes, hidden, headDim;
     u32 laneHeads, laneKvHeads, laneFfn, vocabulary;
     u32 broadcastDelay, earlyReduction, lateReduction, headInput;
@@ -114,21 +119,27 @@ struct Parameters {
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
     u64 tickets;    ///< u32 [xccs] * 32: roles handed out, never cleared
-    u64 abort;      ///< u64: failed edge and workgroup, 0 while all is well
+    // The devices that share the model: this one has the lanes from `firstLane` on of `allLanes`. What lanes of
+    // different devices tell each other lies in mailboxes (marked below), which every device has at the same offsets:
+    // each writes into all and reads its own.
+    u32 device, devices, allLanes, firstLane;
+    u64 peers; ///< u64 [devices]: what to add to a mailbox's address for device (device + i) % devices
+    u64 abort; ///< mailbox u64: the wait that failed and where, 0 while all is well
 
     // Edges: 8-byte words of a value (low) and the step's tag (high).
     u64 queryKeyValue; ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
     u64 attention;     ///< [layers, lanes, laneHeads, chunks, headDim + 2]
-    u64 outputPartial; ///< [layers, lanes, hidden]: what a lane's attention gives
-    u64 outputUpdate;  ///< likewise: what is added to a lane's stream; where all lanes add the same, in lane 0's place
-    u64 activation;    ///< [layers, lanes, laneFfn]
-    u64 downPartial;   ///< as outputPartial, of the feed-forward block
-    u64 downUpdate;    ///< as outputUpdate
-    u64 headLanes;     ///< [lanes, hidden]
-    u64 headSum;       ///< [hidden]
-    u64 summaries;     ///< [2, workgroups, summaryWords]
-    u64 logits;        ///< [vocabulary]
-    u64 decision;      ///< [2]
+    u64 outputPartial; ///< mailbox [layers, allLanes, hidden]: what a lane's attention gives
+    u64 outputUpdate; ///< [layers, lanes, hidden]: what is added to a stream; where all add the same, in lane 0's place
+    u64 activation;   ///< [layers, lanes, laneFfn]
+    u64 downPartial;  ///< as outputPartial, of the feed-forward block
+    u64 downUpdate;   ///< as outputUpdate
+    u64 headLanes;    ///< mailbox [allLanes, hidden]
+    u64 headSum;      ///< [hidden]
+    u64 summaries;    ///< [2, workgroups, summaryWords]
+    u64 deviceSummaries; ///< mailbox [2, devices, summaryWords]: a device's workgroups' summaries in one
+    u64 logits;          ///< in device 0's mailboxes: [vocabulary]
+    u64 decision;        ///< mailbox [2]: device 0's workgroup 0's
 
     // Edges of a prefill step, with a place for each of its maxPrefillTokens tokens; [tokens] stands for them.
     u64 prefillNormed;        ///< [layers, 2, lanes, tokens, hidden]: normed input, unscaled, as two bf16 parts
@@ -138,7 +149,7 @@ struct Parameters {
     u64 prefillAttention;     ///< [layers, lanes, tokens, laneHeads, chunks, headDim + 2]
     u64 prefillHeads;         ///< [layers, lanes, tokens, laneHeads * headDim]: the chunks merged, two bf16 parts
     u64 prefillActivation;    ///< [layers, lanes, tokens, laneFfn]: two bf16 parts
-    u64 prefillPartial;       ///< [layers, 2, lanes, tokens, hidden]: what a lane's module gives
+    u64 prefillPartial;       ///< mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
     u64 prefillResidual;      ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
 
     // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position /
@@ -149,7 +160,7 @@ struct Parameters {
     // The request.
     u64 tokens;     ///< u32 [promptLength]
     u64 wanted;     ///< u32 [promptLength]: the row of logitsOut for a position's logits, or ~0; 0 when none are wanted
-    u64 logitsOut;  ///< f32 [rows, vocabulary]
+    u64 logitsOut;  ///< in device 0's mailboxes: f32 [rows, vocabulary]
     u64 stopTokens; ///< u32 [stopCount]
     u64 ring;       ///< pinned u64 [maxTokens, 2]: token and log-probability, each with its tag
     u64 result;     ///< pinned Result

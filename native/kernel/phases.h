@@ -66,6 +66,12 @@ DEV u32 matrixOf(u32 phase) {
     }
 }
 
+/// The same of the prefill step's mailboxes, in [layers, modules, allLanes, tokens].
+DEV u64 prefillPartialWords(Arguments &p, u32 layer, u32 module, u32 lane, u32 token) {
+    const u64 at = (static_cast<u64>(2 * layer + module) * p.allLanes + lane) * maxPrefillTokens + token;
+    return p.prefillPartial + at * p.hidden * 8;
+}
+
 /// Address of a token's part of an edge with `words` words a token, in [layers, lanes, tokens].
 DEV u64 prefillWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 token, u32 words) {
     return edge + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * words * 8;

@@ -11,14 +11,13 @@ namespace monokernel::kernel {
 /// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order.
 DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token,
                       const u32 (&index)[batchPairs], float (&x)[batchPairs], float (&y)[batchPairs]) {
-    const u32 reduction = reductionOf(p, made);
+    const u32 reduction = reductionOf(p, made), own = p.firstLane + lane;
     const auto outputs = [&](u32 layer, u32 from, float(&a)[batchPairs], float(&b)[batchPairs]) INLINED {
-        const u64 words = prefillModuleWords(p, p.prefillPartial, layer, module, from, token, p.hidden);
-        collect(p, w, partialEdge(module), layer, a, b,
-                [&](u32 i) INLINED { return global<const u64>(words) + index[i]; });
+        const u64 words = prefillPartialWords(p, layer, module, from, token);
+        collect(p, w, partialEdge(module), layer, a, b, [&](u32 i) INLINED { return mailbox(words, index[i]); });
     };
     if (reduction == reductionOwn) {
-        outputs(made, lane, x, y);
+        outputs(made, own, x, y);
 #pragma unroll
         for (u32 i = 0; i < batchPairs; i++) {
             x[i] = p.ownScale * x[i];
@@ -31,8 +30,8 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
     for (u32 i = 0; i < batchPairs; i++) {
         x[i] = y[i] = 0.0f;
     }
-    for (u32 other = 0; other < p.lanes; other++) {
-        if (past && other == lane) {
+    for (u32 other = 0; other < p.allLanes; other++) {
+        if (past && other == own) {
             continue;
         }
         float a[batchPairs], b[batchPairs];
@@ -45,7 +44,7 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
     }
     if (past) {
         float a[batchPairs], b[batchPairs];
-        outputs(made, lane, a, b);
+        outputs(made, own, a, b);
 #pragma unroll
         for (u32 i = 0; i < batchPairs; i++) {
             x[i] = addRounded(a[i], x[i]);
@@ -140,14 +139,14 @@ DEV Product productOf(Arguments &p, u32 phase, u32 layer, u32 lane) {
                 prefillModuleWords(p, p.prefillScale, layer, moduleAttention, lane, 0, 1), waitNormed};
     case phaseOutput:
         return {prefillWords(p, p.prefillHeads, layer, lane, 0, headWidth),
-                prefillModuleWords(p, p.prefillPartial, layer, moduleAttention, lane, 0, p.hidden), 0, waitAttention};
+                prefillPartialWords(p, layer, moduleAttention, p.firstLane + lane, 0), 0, waitAttention};
     case phaseGateUp:
         return {prefillModuleWords(p, p.prefillNormed, layer, moduleFfn, lane, 0, p.hidden),
                 prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
                 prefillModuleWords(p, p.prefillScale, layer, moduleFfn, lane, 0, 1), waitNormed};
     default:
         return {prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
-                prefillModuleWords(p, p.prefillPartial, layer, moduleFfn, lane, 0, p.hidden), 0, waitActivation};
+                prefillPartialWords(p, layer, moduleFfn, p.firstLane + lane, 0), 0, waitActivation};
     }
 }
 
@@ -176,8 +175,10 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
             const float up = scale * sums(row + 1, token);
             publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
                         taggedWord(firstParts(splitPair(siluTimes(value, up), 0.0f)), w.tag));
-        } else {
+        } else if (phase == phaseQkv) {
             publish(product.output, token * m.laneRows + at, value, w.tag);
+        } else {
+            publishToAll(p, product.output, token * m.laneRows + at, value, w.tag);
         }
     }
 }

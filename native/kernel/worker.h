@@ -24,18 +24,50 @@ DEV void publish(u64 words, u32 index, float value, u32 tag) {
     publishWord(global<u64>(words) + index, taggedWord(value, tag));
 }
 
-/// Called now and then by a wait: leaves when another wait has failed or this one has lasted too long. Whole-wave.
+/// A word of this device's mailboxes: other devices write them too, so it is read in the scope of the whole machine.
+struct Mailbox {
+    GLOBAL const u64 *word;
+};
+DEV Mailbox mailbox(u64 words, u32 index) { return {global<const u64>(words) + index}; }
+DEV u64 pollWord(Mailbox from) { return systemLoad(from.word); }
+DEV WordPair pollPair(Mailbox from) { return systemLoadPair(from.word); }
+
+/// Writes a word of every device's mailboxes, this one's first.
+DEV void storeToAll(Arguments &p, u64 words, u32 index, u64 word) {
+    systemStore(global<u64>(words) + index, word);
+    for (u32 i = 1; i < p.devices; i++) {
+        systemStore(global<u64>(words + global<const u64>(p.peers)[i]) + index, word);
+    }
+}
+DEV void publishToAll(Arguments &p, u64 words, u32 index, float value, u32 tag) {
+    storeToAll(p, words, index, taggedWord(value, tag));
+}
+/// The same place in device 0's mailboxes.
+DEV u64 atFirstDevice(Arguments &p, u64 words) {
+    return p.device == 0 ? words : words + global<const u64>(p.peers)[p.devices - p.device];
+}
+
+/// Tells all waits of all devices that one has failed.
+DEV void giveUp(Arguments &p, u32 group, u32 edge, u32 layer) {
+    storeToAll(p, p.abort, 0,
+               1ull << 63 | static_cast<u64>(edge) << 48 | static_cast<u64>(layer) << 32 | p.device << 16 | group);
+}
+
+/// Called now and then by a wait: leaves when another wait has failed, the host says so, or this one has lasted too
+/// long. Whole-wave.
 DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) {
     Arguments &p = *refresh(&all);
-    GLOBAL u64 *abort = global<u64>(p.abort);
-    if (any(pollWord(abort) != 0)) {
+    if (any(pollWord(mailbox(p.abort, 0)) != 0)) {
+        return true;
+    }
+    if ((spins & 4095) == 0 && any(systemLoad(global<const u32>(p.cancel)) == cancelWaits)) {
         return true;
     }
     if (spins < p.spinLimit) {
         return false;
     }
     if (laneIndex() == 0) {
-        setIfZero(abort, 1ull << 63 | static_cast<u64>(edge) << 48 | static_cast<u64>(layer) << 32 | group);
+        giveUp(p, group, edge, layer);
     }
     return true;
 }

@@ -45,7 +45,11 @@ public:
     virtual bool finished() = 0;
 };
 
-/// Runs the monokernel through any driver.
+/// Runs the monokernel through any drivers of one target, whose devices share the model: a Laneformer's lanes are dealt
+/// out to them in order, a plain transformer is run tensor-parallel. Throws ExecutionError where the model cannot be
+/// shared out evenly or a device cannot reach another's memory.
+std::unique_ptr<Executor> makeGpuExecutor(std::vector<std::unique_ptr<GpuDriver>> drivers, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress);
 std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model,
                                           const GpuOptions &options, const std::function<void(double)> &progress);
 

@@ -3,17 +3,16 @@
 #include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/driver.h"
 #include "exec/gpu/gpu_layout.h"
+#include "exec/gpu/gpu_shard.h"
 #include "exec/gpu/hip_driver.h"
 #include "exec/gpu/weight_upload.h"
 #include "model/model_error.h"
 #include "plan/plan.h"
+#include "plan/tensor_parallel.h"
 
 #include <algorithm>
-#include <atomic>
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <thread>
 
 namespace monokernel {
@@ -23,10 +22,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using kernel::Parameters;
 using kernel::Result;
+using Drivers = std::vector<std::unique_ptr<GpuDriver>>;
 
 constexpr uint32_t noRow = ~0u;
-constexpr uint64_t cancelOffset = 64, ringOffset = 128, ringEntryBytes = 16;
 constexpr auto pollPause = std::chrono::microseconds(20);
+constexpr auto stopTime = std::chrono::seconds(15); ///< in which a kernel has left its waits
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -61,43 +61,73 @@ const char *edgeName(uint32_t edge) {
     }
 }
 
-template <class T> T readPinned(const std::byte *at) {
-    return std::atomic_ref<const T>(*reinterpret_cast<const T *>(at)).load(std::memory_order_acquire);
+/// What all of the devices have: the layout is the same on each.
+GpuDevice commonDevice(const Drivers &drivers) {
+    GpuDevice common = drivers.front()->device();
+    for (const auto &driver : drivers) {
+        const GpuDevice &device = driver->device();
+        if (device.target != common.target) {
+            throw ExecutionError("a " + common.target + " and a " + device.target + " device cannot share a model");
+        }
+        common.computeUnits = std::min(common.computeUnits, device.computeUnits);
+        common.memoryBytes = std::min(common.memoryBytes, device.memoryBytes);
+    }
+    return common;
 }
 
-/// Runs requests on one device, one kernel launch each.
+GpuLayout layOutModel(const ModelSpec &spec, const Drivers &drivers, const GpuOptions &options) {
+    const auto devices = static_cast<uint32_t>(drivers.size());
+    const GpuDevice device = commonDevice(drivers);
+    const auto shared = [&] {
+        try {
+            return tensorParallel(spec, devices);
+        } catch (const std::invalid_argument &error) {
+            throw ExecutionError(error.what());
+        }
+    };
+    GpuLayout layout = layOut(makePlan(shared()), device, options, devices);
+    if (device.memoryBytes != 0 && layout.totalBytes() > device.memoryBytes) {
+        throw ModelError(ModelErrorCode::memory,
+                         "the model needs " + std::to_string(layout.totalBytes() >> 20) + " MiB of GPU memory" +
+                             (devices > 1 ? " on each device" : "") + " and " + device.name + " has " +
+                             std::to_string(device.memoryBytes >> 20) + " MiB; use fewer slots or a shorter context");
+    }
+    return layout;
+}
+
+/// Runs requests on one device or on several that share the model, one kernel launch a device for each.
 class GpuExecutor final : public Executor {
 public:
-    GpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model, const GpuOptions &options,
+    GpuExecutor(Drivers drivers, const Model &model, const GpuOptions &options,
                 const std::function<void(double)> &progress)
-        : driver_(std::move(driver)), layout_(layOut(makePlan(model.spec()), driver_->device(), options)),
-          parameters_(layout_.parameters) {
-        const GpuDevice &device = driver_->device();
-        if (device.memoryBytes != 0 && layout_.totalBytes > device.memoryBytes) {
-            throw ModelError(ModelErrorCode::memory, "the model needs " + std::to_string(layout_.totalBytes >> 20) +
-                                                         " MiB of GPU memory and " + device.name + " has " +
-                                                         std::to_string(device.memoryBytes >> 20) +
-                                                         " MiB; use fewer slots or a shorter context");
+        : layout_(layOutModel(model.spec(), drivers, options)) {
+        const auto count = static_cast<uint32_t>(drivers.size());
+        shards_.reserve(count);
+        for (uint32_t i = 0; i < count; i++) {
+            shards_.emplace_back(std::move(drivers[i]), layout_, i, options.kernelFolder);
         }
-        driver_->loadKernel(options.kernelFolder / layout_.target.file);
-        base_ = driver_->allocate(layout_.totalBytes);
-        rebase(layout_.parameters, base_);
-        parameters_ = layout_.parameters;
-        pinned_ = driver_->allocatePinned(ringOffset + (layout_.tokenCapacity + 1) * ringEntryBytes);
-        parameters_.result = pinned_.device;
-        parameters_.cancel = pinned_.device + cancelOffset;
-        parameters_.ring = pinned_.device + ringOffset;
-        uploadWeights(*driver_, layout_, model, progress);
+        for (GpuShard &shard : shards_) {
+            shard.connect(shards_);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            uploadWeights(shards_[i], layout_, model, [&](double fraction) {
+                if (progress) {
+                    progress((i + fraction) / count);
+                }
+            });
+        }
         clearEdges();
     }
 
     std::string description() const override {
-        return driver_->device().target + ": " + driver_->device().name + ", " +
-               std::to_string(parameters_.workgroups) + " workgroups, bf16 weights";
+        const GpuDevice &device = shards_.front().device();
+        const std::string count = shards_.size() > 1 ? std::to_string(shards_.size()) + " x " : "";
+        return device.target + ": " + count + device.name + ", " + std::to_string(parameters().workgroups) +
+               " workgroups" + (shards_.size() > 1 ? " each" : "") + ", bf16 weights";
     }
     uint32_t slotCount() const override { return layout_.slots; }
-    uint32_t contextLength() const override { return parameters_.context; }
-    uint64_t memoryBytes() const override { return layout_.totalBytes; }
+    uint32_t contextLength() const override { return parameters().context; }
+    uint64_t memoryBytes() const override { return layout_.totalBytes() * shards_.size(); }
 
     SequenceResult run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) override {
         const auto start = Clock::now();
@@ -106,24 +136,30 @@ public:
         if (job.reused >= prompt) {
             throw ExecutionError("a request must leave at least its last prompt token to run");
         }
-        const uint32_t room = parameters_.context - prompt + 1;
-        Parameters p = parameters_;
-        p.slot = job.slot;
-        p.firstPosition = job.reused;
-        p.promptLength = prompt;
-        p.maxTokens = std::min(job.maxTokens, room);
-        p.wanted = 0;
-        setSampling(p, job);
-        driver_->upload(p.tokens, std::as_bytes(job.tokens));
-        uploadStopTokens(p, job.stopTokens);
+        if (job.stopTokens.size() > layout_.stopCapacity) {
+            throw ExecutionError("more than " + std::to_string(layout_.stopCapacity) + " stop tokens");
+        }
         SequenceResult result;
         if (job.maxTokens == 0) {
             result.cached = job.reused;
             return result;
         }
-        begin(p, prompt - job.reused + p.maxTokens);
-        driveRequest(p, job, sink, start, result);
-        const Result end = finish(p);
+        const uint32_t room = parameters().context - prompt + 1;
+        const GpuRequest request{.slot = job.slot,
+                                 .firstPosition = job.reused,
+                                 .promptLength = prompt,
+                                 .maxTokens = std::min(job.maxTokens, room),
+                                 .stopCount = static_cast<uint32_t>(job.stopTokens.size()),
+                                 .sampler = samplerOf(job)};
+        for (GpuShard &shard : shards_) {
+            shard.upload(shard.parameters().tokens, std::as_bytes(job.tokens));
+            if (!job.stopTokens.empty()) {
+                shard.upload(shard.parameters().stopTokens, std::as_bytes(job.stopTokens));
+            }
+        }
+        const uint32_t tagBase = begin(request, prompt - job.reused + request.maxTokens);
+        driveRequest(request, tagBase, job, sink, start, result);
+        const Result end = finish(tagBase);
         result.stop = stopReason(end.stop, job.maxTokens > room);
         result.prefilled = end.prefilled;
         result.generated = end.generated;
@@ -144,82 +180,99 @@ public:
     }
 
 private:
+    /// The first device's: what is not an address is the same on all.
+    const Parameters &parameters() const { return shards_.front().parameters(); }
+
     void checkRequest(uint32_t slot, std::span<const int32_t> tokens) const {
-        if (slot >= layout_.slots || tokens.empty() || tokens.size() > parameters_.context) {
+        const Parameters &p = parameters();
+        if (slot >= layout_.slots || tokens.empty() || tokens.size() > p.context) {
             throw ExecutionError("a request of " + std::to_string(tokens.size()) + " tokens in slot " +
                                  std::to_string(slot) + " does not fit: there are " + std::to_string(layout_.slots) +
-                                 " slots of " + std::to_string(parameters_.context) + " tokens");
+                                 " slots of " + std::to_string(p.context) + " tokens");
         }
         for (const int32_t token : tokens) {
-            if (token < 0 || static_cast<uint32_t>(token) >= parameters_.vocabulary) {
+            if (token < 0 || static_cast<uint32_t>(token) >= p.vocabulary) {
                 throw ExecutionError("token " + std::to_string(token) + " is outside the vocabulary of " +
-                                     std::to_string(parameters_.vocabulary));
+                                     std::to_string(p.vocabulary));
             }
         }
     }
 
-    static void setSampling(Parameters &p, const SequenceJob &job) {
-        p.sampler.seed = job.sampling.seed;
-        p.sampler.temperature = std::max(0.0f, job.sampling.temperature);
-        p.sampler.topK = job.sampling.topK;
-        p.sampler.topP = job.sampling.topP;
-        p.sampler.minLogProbability = job.minProbability > 0.0f ? std::log(job.minProbability) : -3.0e38f;
+    static kernel::Sampler samplerOf(const SequenceJob &job) {
+        return {job.sampling.seed, std::max(0.0f, job.sampling.temperature), job.sampling.topP, job.sampling.topK,
+                job.minProbability > 0.0f ? std::log(job.minProbability) : -3.0e38f};
     }
 
-    void uploadStopTokens(Parameters &p, std::span<const int32_t> stopTokens) {
-        if (stopTokens.size() > layout_.stopCapacity) {
-            throw ExecutionError("more than " + std::to_string(layout_.stopCapacity) + " stop tokens");
-        }
-        p.stopCount = static_cast<uint32_t>(stopTokens.size());
-        if (!stopTokens.empty()) {
-            driver_->upload(p.stopTokens, std::as_bytes(stopTokens));
-        }
-    }
-
-    /// All edges and tickets as new.
+    /// All edges and tickets of all devices as new.
     void clearEdges() {
-        driver_->clear(base_ + layout_.edgesBegin, layout_.edgesEnd - layout_.edgesBegin);
+        clean_ = false;
+        for (GpuShard &shard : shards_) {
+            shard.clearEdges();
+        }
         nextTag_ = 1;
         launches_ = 0;
+        clean_ = true;
     }
 
-    /// Starts a launch of up to `steps` steps, each with a tag of its own that no word in memory carries yet.
-    void begin(Parameters &p, uint64_t steps) {
-        if (nextTag_ + steps + 1 > 0xffffffffull) {
+    /// Starts a launch of up to `steps` steps, each with a tag of its own that no word in memory carries yet; gives the
+    /// first tag.
+    uint32_t begin(const GpuRequest &request, uint64_t steps) {
+        if (!clean_ || nextTag_ + steps + 1 > 0xffffffffull) {
             clearEdges();
         }
-        p.tagBase = static_cast<uint32_t>(nextTag_);
-        p.launch = launches_++;
+        const auto tagBase = static_cast<uint32_t>(nextTag_);
         nextTag_ += steps + 1;
-        setCancel(0);
-        driver_->launch(std::as_bytes(std::span(&p, 1)), p.workgroups, layout_.target.threads, layout_.sharedBytes);
+        const uint32_t launch = launches_++;
+        withAll([&](GpuShard &shard) { shard.launch(request, tagBase, launch); });
+        return tagBase;
     }
 
-    void setCancel(uint32_t value) {
-        std::atomic_ref<uint32_t>(*reinterpret_cast<uint32_t *>(pinned_.host + cancelOffset))
-            .store(value, std::memory_order_release);
-    }
-
-    /// The ring's entry `index`, if this request has written it.
-    bool readToken(const Parameters &p, uint32_t index, GeneratedToken &token) const {
-        const std::byte *entry = pinned_.host + ringOffset + index * ringEntryBytes;
-        const auto id = readPinned<uint64_t>(entry), logprob = readPinned<uint64_t>(entry + 8);
-        if (id >> 32 != p.tagBase || logprob >> 32 != p.tagBase) {
-            return false;
+    /// Calls `body` for each device. If it throws for one, that one is lost to the request: the others' kernels are
+    /// ended before the error is passed on, so that no one waits for it.
+    template <class Body> void withAll(Body body) {
+        try {
+            for (GpuShard &shard : shards_) {
+                body(shard);
+            }
+        } catch (const ExecutionError &) {
+            stopAll();
+            throw;
         }
-        token = {static_cast<int32_t>(id), std::bit_cast<float>(static_cast<uint32_t>(logprob))};
-        return true;
     }
 
-    /// Gives tokens to the sink as they come, until the kernel has ended.
-    void driveRequest(const Parameters &p, const SequenceJob &job, const std::function<void(GeneratedToken)> &sink,
-                      Clock::time_point start, SequenceResult &result) {
+    void stopAll() {
+        clean_ = false;
+        const auto deadline = Clock::now() + stopTime;
+        for (GpuShard &shard : shards_) {
+            shard.say(kernel::cancelWaits);
+        }
+        for (GpuShard &shard : shards_) {
+            try {
+                while (shard.running() && Clock::now() < deadline) {
+                    std::this_thread::sleep_for(pollPause);
+                }
+            } catch (const ExecutionError &) { // lost too; the first error is the one to tell
+            }
+        }
+    }
+
+    /// Whether a device's kernel still runs.
+    bool anyRuns() {
+        bool any = false;
+        withAll([&](GpuShard &shard) { any |= shard.running(); });
+        return any;
+    }
+
+    /// Gives tokens to the sink as they come, until the kernels have ended.
+    void driveRequest(const GpuRequest &request, uint32_t tagBase, const SequenceJob &job,
+                      const std::function<void(GeneratedToken)> &sink, Clock::time_point start,
+                      SequenceResult &result) {
         Clock::time_point first = start;
         uint32_t given = 0;
         bool cancelled = false;
         for (bool finished = false;;) {
             GeneratedToken token;
-            while (given < p.maxTokens && readToken(p, given, token)) {
+            while (given < request.maxTokens && shards_.front().readToken(tagBase, given, token)) {
                 if (given++ == 0) {
                     first = Clock::now();
                     result.timeToFirstToken = secondsSince(start);
@@ -231,9 +284,9 @@ private:
             }
             if (!cancelled && job.cancel != nullptr && job.cancel->load(std::memory_order_relaxed)) {
                 cancelled = true;
-                setCancel(1);
+                shards_.front().say(kernel::cancelRequest);
             }
-            finished = driver_->finished();
+            finished = !anyRuns();
             if (!finished) {
                 std::this_thread::sleep_for(pollPause);
             }
@@ -241,27 +294,36 @@ private:
         result.decodeSeconds = given > 0 ? secondsSince(first) : 0.0;
     }
 
-    /// The kernel's last words, once it has ended.
-    Result finish(const Parameters &p) {
-        Result result;
-        std::memcpy(&result, pinned_.host, sizeof result);
-        if (result.finishedTag == p.tagBase && result.stop != kernel::stopFailed) {
-            return result;
+    /// The first device's last words, once all have ended well.
+    Result finish(uint32_t tagBase) {
+        Result first{};
+        for (GpuShard &shard : shards_) {
+            Result result;
+            if (!shard.readResult(tagBase, result) || result.stop == kernel::stopFailed) {
+                fail(shard.readAbort());
+            }
+            first = &shard == &shards_.front() ? result : first;
         }
-        uint64_t abort = 0;
-        driver_->download(std::as_writable_bytes(std::span(&abort, 1)), p.abort);
+        return first;
+    }
+
+    /// Throws what the word of a failed wait says; the next request finds all edges as new.
+    [[noreturn]] void fail(uint64_t abort) {
         clearEdges();
         if (abort == 0) {
             throw ExecutionError("the GPU kernel ended without a result");
         }
-        const uint32_t edge = (abort >> 48) & 0x7fff, layer = (abort >> 32) & 0xffff,
-                       group = static_cast<uint32_t>(abort);
-        if (edge == kernel::waitPlacement && parameters_.xccs > 1) {
-            parameters_.xccs = 1; // from now on roles without regard to dies
+        const uint32_t edge = (abort >> 48) & 0x7fff, layer = (abort >> 32) & 0xffff, device = (abort >> 16) & 0xffff,
+                       group = abort & 0xffff;
+        if (edge == kernel::waitPlacement && parameters().xccs > 1) {
+            for (GpuShard &shard : shards_) {
+                shard.forgetDies();
+            }
             throw ExecutionError("the GPU's workgroups were not spread evenly over its dies; please try again");
         }
-        throw ExecutionError("workgroup " + std::to_string(group) + " waited in vain for " + edgeName(edge) +
-                             " (layer " + std::to_string(layer) + ")");
+        const bool several = shards_.size() > 1 && device < shards_.size();
+        throw ExecutionError("workgroup " + std::to_string(group) + (several ? " of " + shards_[device].name() : "") +
+                             " waited in vain for " + edgeName(edge) + " (layer " + std::to_string(layer) + ")");
     }
 
     static StopReason stopReason(uint32_t stop, bool limitedByContext) {
@@ -287,46 +349,53 @@ private:
         for (size_t i = 0; i < positions.size(); i++) {
             wanted[positions[i]] = static_cast<uint32_t>(i);
         }
-        Parameters p = parameters_;
-        p.slot = slot;
-        p.firstPosition = 0;
-        p.promptLength = count;
-        p.maxTokens = 1;
-        p.stopCount = 0;
-        p.prefillTokens = std::clamp(stepWidth, 1u, kernel::maxPrefillTokens);
-        driver_->upload(p.tokens, std::as_bytes(tokens.first(count)));
-        driver_->upload(p.wanted, std::as_bytes(std::span(wanted)));
-        begin(p, count + 1);
-        while (!driver_->finished()) {
+        for (GpuShard &shard : shards_) {
+            shard.upload(shard.parameters().tokens, std::as_bytes(tokens.first(count)));
+            shard.upload(shard.parameters().wanted, std::as_bytes(std::span(wanted)));
+        }
+        const uint32_t tagBase = begin({.slot = slot,
+                                        .promptLength = count,
+                                        .maxTokens = 1,
+                                        .stepWidth = std::clamp(stepWidth, 1u, kernel::maxPrefillTokens),
+                                        .logits = true},
+                                       count + 1);
+        while (anyRuns()) {
             std::this_thread::sleep_for(pollPause);
         }
-        finish(p);
-        std::vector<float> values(positions.size() * p.vocabulary);
-        driver_->download(std::as_writable_bytes(std::span(values)), p.logitsOut);
+        finish(tagBase);
+        std::vector<float> values(positions.size() * parameters().vocabulary);
+        shards_.front().download(std::as_writable_bytes(std::span(values)), parameters().logitsOut);
         return values;
     }
 
-    std::unique_ptr<GpuDriver> driver_;
     GpuLayout layout_;
-    Parameters parameters_;
-    uint64_t base_ = 0;
-    PinnedMemory pinned_;
+    std::vector<GpuShard> shards_; ///< in the order of their lanes
     uint64_t nextTag_ = 1;
     uint32_t launches_ = 0;
+    bool clean_ = false; ///< no edge holds what a failed request left
 };
 
 } // namespace
 
-std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model,
+std::unique_ptr<Executor> makeGpuExecutor(std::vector<std::unique_ptr<GpuDriver>> drivers, const Model &model,
                                           const GpuOptions &options, const std::function<void(double)> &progress) {
-    return std::make_unique<GpuExecutor>(std::move(driver), model, options, progress);
+    return std::make_unique<GpuExecutor>(std::move(drivers), model, options, progress);
 }
 
-std::unique_ptr<Executor> makeGpuExecutor(const GpuDevice &device, const Model &model, const GpuOptions &options,
-                                          const std::function<void(double)> &progress) {
-    std::unique_ptr<GpuDriver> driver =
-        device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
-    return makeGpuExecutor(std::move(driver), model, options, progress);
+std::unique_ptr<Executor> makeGpuExecutor(std::unique_ptr<GpuDriver> driver, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress) {
+    Drivers one;
+    one.push_back(std::move(driver));
+    return makeGpuExecutor(std::move(one), model, options, progress);
+}
+
+std::unique_ptr<Executor> makeGpuExecutor(std::span<const GpuDevice> devices, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress) {
+    Drivers drivers;
+    for (const GpuDevice &device : devices) {
+        drivers.push_back(device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index));
+    }
+    return makeGpuExecutor(std::move(drivers), model, options, progress);
 }
 
 std::vector<GpuDevice> findGpuDevices(std::string &why) {

@@ -4,6 +4,7 @@
 #include "model/model.h"
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,15 +23,18 @@ struct GpuDevice {
 /// the log, what was looked for and why something was not usable.
 std::vector<GpuDevice> findGpuDevices(std::string &why);
 
+/// Devices that can share a model.
+constexpr uint32_t maxGpuDevices = 8;
+
 struct GpuOptions {
     std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
     uint32_t slots = 4;
     uint32_t contextLength = 0; ///< 0: the model's limit
 };
 
-/// Uploads the weights and loads the kernel. Throws ExecutionError with the driver's own words, ModelError(memory) when
-/// the device is too small.
-std::unique_ptr<Executor> makeGpuExecutor(const GpuDevice &device, const Model &model, const GpuOptions &options,
-                                          const std::function<void(double)> &progress);
+/// Uploads the weights to the devices, which share them, and loads the kernel on each. Throws ExecutionError with the
+/// driver's own words, ModelError(memory) when a device is too small.
+std::unique_ptr<Executor> makeGpuExecutor(std::span<const GpuDevice> devices, const Model &model,
+                                          const GpuOptions &options, const std::function<void(double)> &progress);
 
 } // namespace monokernel

@@ -18,9 +18,12 @@ constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
-constexpr uint64_t alignment = 256;
+static_assert(maxGpuDevices == kernel::maxDevices);
 
-constexpr std::array addressFields{
+constexpr uint64_t alignment = 256;
+constexpr uint64_t word = 8; ///< bytes of a value with its tag
+
+constexpr std::array ownFields{
     &Parameters::embedding,
     &Parameters::attentionNorm,
     &Parameters::ffnNorm,
@@ -30,19 +33,14 @@ constexpr std::array addressFields{
     &Parameters::rope,
     &Parameters::residual,
     &Parameters::tickets,
-    &Parameters::abort,
+    &Parameters::peers,
     &Parameters::queryKeyValue,
     &Parameters::attention,
-    &Parameters::outputPartial,
     &Parameters::activation,
-    &Parameters::downPartial,
     &Parameters::outputUpdate,
     &Parameters::downUpdate,
-    &Parameters::headLanes,
     &Parameters::headSum,
     &Parameters::summaries,
-    &Parameters::logits,
-    &Parameters::decision,
     &Parameters::keys,
     &Parameters::values,
     &Parameters::prefillNormed,
@@ -52,12 +50,15 @@ constexpr std::array addressFields{
     &Parameters::prefillAttention,
     &Parameters::prefillHeads,
     &Parameters::prefillActivation,
-    &Parameters::prefillPartial,
     &Parameters::prefillResidual,
     &Parameters::tokens,
     &Parameters::wanted,
-    &Parameters::logitsOut,
     &Parameters::stopTokens,
+};
+constexpr std::array mailboxFields{
+    &Parameters::abort,     &Parameters::outputPartial,   &Parameters::downPartial,
+    &Parameters::headLanes, &Parameters::deviceSummaries, &Parameters::logits,
+    &Parameters::decision,  &Parameters::prefillPartial,  &Parameters::logitsOut,
 };
 
 void require(bool condition, const std::string &message) {
@@ -80,9 +81,11 @@ private:
     uint64_t end_ = 0;
 };
 
-void describeModel(Parameters &p, const ModelSpec &spec, uint32_t context) {
+void describeModel(Parameters &p, const ModelSpec &spec, uint32_t context, uint32_t devices) {
     p.layers = spec.layerCount;
-    p.lanes = spec.laneCount;
+    p.allLanes = spec.laneCount;
+    p.devices = devices;
+    p.lanes = spec.laneCount / devices;
     p.hidden = spec.hiddenSize;
     p.headDim = spec.headDim;
     p.laneHeads = spec.headsPerLane();
@@ -156,6 +159,12 @@ void describeWindow(Parameters &p, const ModelSpec &spec) {
     }
 }
 
+/// Workgroups that would share a lane if one device had all lanes. What the order of sums depends on is chosen by it,
+/// so that the number of devices does not change a bit.
+uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
+    return std::max(1u, device.computeUnits / p.allLanes);
+}
+
 /// Workgroups, what each is for, and over how many of them a KV head's cache is split.
 void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &target) {
     const uint32_t units = std::max(1u, device.computeUnits);
@@ -164,23 +173,26 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
     const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
     const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
-    p.chunks = std::clamp(p.members / p.laneKvHeads, 1u, std::min({8u, mergeable, useful}));
+    p.chunks = std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({8u, mergeable, useful}));
     p.spinLimit = spinLimit;
 }
 
-void describeMatrices(Parameters &p, const KernelTarget &target, const ModelSpec &spec) {
-    const uint32_t headWidth = p.laneHeads * p.headDim;
-    auto &m = p.matrices;
-    m[kernel::matrixQkv] =
-        chooseLayout(target, headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
-    m[kernel::matrixOutput] = chooseLayout(target, p.hidden, headWidth, p.members, {});
-    m[kernel::matrixGateUp] =
-        chooseLayout(target, 2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
-    m[kernel::matrixDown] = chooseLayout(target, p.hidden, p.laneFfn, p.members, {});
+void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
+    const uint32_t headWidth = p.laneHeads * p.headDim, alone = membersOnOneDevice(p, device);
     const bool shared = p.headInput != kernel::headOwnLane;
-    const uint32_t headRows = spec.headType == HeadType::vocabularyParallel ? p.vocabulary / p.lanes : p.vocabulary;
+    const uint32_t headRows = // of the last lane perhaps fewer
+        spec.headType == HeadType::vocabularyParallel ? (p.vocabulary + p.allLanes - 1) / p.allLanes : p.vocabulary;
+    const auto choose = [&](uint32_t rows, uint32_t depth, uint32_t members, CutRules rules) {
+        rules.depthWaves = 1u << chooseLayout(target, rows, depth, alone, rules).depthWavesLog2;
+        return chooseLayout(target, rows, depth, members, rules);
+    };
+    auto &m = p.matrices;
+    m[kernel::matrixQkv] = choose(headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
+    m[kernel::matrixOutput] = choose(p.hidden, headWidth, p.members, {});
+    m[kernel::matrixGateUp] = choose(2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
+    m[kernel::matrixDown] = choose(p.hidden, p.laneFfn, p.members, {});
     m[kernel::matrixHead] =
-        chooseLayout(target, headRows, p.hidden, shared ? p.workgroups : p.members, {.ownSlices = true});
+        choose(headRows, p.hidden, shared ? p.workgroups * p.devices : p.members, {.ownSlices = true});
 }
 
 /// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
@@ -230,26 +242,21 @@ void placeConstants(Parameters &p, Arena &arena) {
     p.qkvBias = arena.take(p.hasBias != 0 ? p.layers * p.lanes * qkvRows * 4 : 4);
     p.qkNorm = arena.take(p.hasQkNorm != 0 ? p.layers * 2ull * p.headDim * 4 : 4);
     p.rope = arena.take(static_cast<uint64_t>(p.context) * p.headDim * 4);
+    p.peers = arena.take(p.devices * sizeof(uint64_t));
 }
 
 void placeEdges(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
-    const uint64_t layers = p.layers, lanes = p.lanes, hidden = p.hidden, word = 8;
+    const uint64_t layers = p.layers, lanes = p.lanes, hidden = p.hidden;
     layout.edgesBegin = arena.end();
     p.tickets = arena.take(p.xccs * 32ull * 4);
-    p.abort = arena.take(8);
     p.queryKeyValue = arena.take(layers * lanes * p.matrices[kernel::matrixQkv].laneRows * word);
     p.attention = arena.take(layers * lanes * p.laneHeads * p.chunks * (p.headDim + 2) * word);
-    p.outputPartial = arena.take(layers * lanes * hidden * word);
     p.activation = arena.take(layers * lanes * p.laneFfn * word);
-    p.downPartial = arena.take(layers * lanes * hidden * word);
     p.outputUpdate = arena.take(layers * lanes * hidden * word);
     p.downUpdate = arena.take(layers * lanes * hidden * word);
-    p.headLanes = arena.take(lanes * hidden * word);
     p.headSum = arena.take(hidden * word);
     p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
-    p.logits = arena.take(p.vocabulary * word);
-    p.decision = arena.take(2 * word);
     const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
     p.prefillNormed = arena.take(2 * steps * hidden * word);
     p.prefillScale = arena.take(2 * steps * word);
@@ -258,21 +265,37 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.prefillAttention = arena.take(steps * p.laneHeads * p.chunks * (p.headDim + 2) * word);
     p.prefillHeads = arena.take(steps * p.laneHeads * p.headDim * word);
     p.prefillActivation = arena.take(steps * p.laneFfn * word);
-    p.prefillPartial = arena.take(2 * steps * hidden * word);
     layout.edgesEnd = arena.end();
     p.prefillResidual = arena.take(lanes * kernel::maxPrefillTokens * hidden * 4);
     p.residual = arena.take(lanes * p.members * hidden * 4);
+}
+
+/// The edges between lanes of different devices.
+void placeMailboxes(GpuLayout &layout) {
+    Parameters &p = layout.parameters;
+    const uint64_t lanes = uint64_t{p.layers} * p.allLanes, hidden = p.hidden;
+    Arena arena;
+    p.abort = arena.take(word);
+    p.outputPartial = arena.take(lanes * hidden * word);
+    p.downPartial = arena.take(lanes * hidden * word);
+    p.headLanes = arena.take(p.allLanes * hidden * word);
+    p.deviceSummaries = arena.take(2ull * p.devices * kernel::summaryWords * word);
+    p.logits = arena.take(p.vocabulary * word);
+    p.decision = arena.take(2 * word);
+    p.prefillPartial = arena.take(2 * lanes * kernel::maxPrefillTokens * hidden * word);
+    layout.mailboxEdgesEnd = arena.end();
+    layout.logitsCapacity = std::min(p.context, 256u);
+    p.logitsOut = arena.take(uint64_t{layout.logitsCapacity} * p.vocabulary * sizeof(float));
+    layout.mailboxBytes = arena.end();
 }
 
 void placeRequest(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
     layout.tokenCapacity = p.context;
     layout.stopCapacity = 4096;
-    layout.logitsCapacity = std::min(p.context, 256u);
     p.tokens = arena.take(layout.tokenCapacity * 4ull);
     p.wanted = arena.take(layout.tokenCapacity * 4ull);
     p.stopTokens = arena.take(layout.stopCapacity * 4ull);
-    p.logitsOut = arena.take(static_cast<uint64_t>(layout.logitsCapacity) * p.vocabulary * 4);
 }
 
 void placeCache(GpuLayout &layout, Arena &arena) {
@@ -287,7 +310,7 @@ void placeCache(GpuLayout &layout, Arena &arena) {
 
 } // namespace
 
-GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &options) {
+GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &options, uint32_t devices) {
     const ModelSpec &spec = plan.spec;
     GpuLayout layout;
     layout.target = kernelTarget(device.target);
@@ -297,11 +320,14 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
         options.contextLength == 0 ? spec.maxPositions : std::min(options.contextLength, spec.maxPositions);
     require(spec.headDim % 8 == 0 && spec.headDim <= maxHeadDim, "its head size is not a multiple of 8 up to 256");
     require(spec.hiddenSize % 2 == 0 && spec.ffnPerLane() % 2 == 0, "its hidden or FFN size a lane is odd");
-    describeModel(p, spec, context);
+    require(devices > 0 && devices <= kernel::maxDevices && spec.laneCount % devices == 0,
+            "its " + std::to_string(spec.laneCount) + " lanes cannot be dealt out evenly to " +
+                std::to_string(devices) + " devices");
+    describeModel(p, spec, context, devices);
     describeLanes(p, spec);
     describeWindow(p, spec);
     describeGrid(p, device, layout.target);
-    describeMatrices(p, layout.target, spec);
+    describeMatrices(p, device, layout.target, spec);
     describeSharedMemory(layout);
     Arena arena;
     placeWeights(layout, arena);
@@ -309,16 +335,20 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     placeEdges(layout, arena);
     placeRequest(layout, arena);
     placeCache(layout, arena);
-    layout.totalBytes = arena.end();
+    layout.ownBytes = arena.end();
+    placeMailboxes(layout);
     return layout;
 }
 
-void rebase(Parameters &p, uint64_t base) {
+void rebase(Parameters &p, uint64_t own, uint64_t mailboxes) {
     for (PackedMatrix &m : p.matrices) {
-        m.tiles += base;
+        m.tiles += own;
     }
-    for (const auto field : addressFields) {
-        p.*field += base;
+    for (const auto field : ownFields) {
+        p.*field += own;
+    }
+    for (const auto field : mailboxFields) {
+        p.*field += mailboxes;
     }
 }
 

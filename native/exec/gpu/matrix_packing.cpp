@@ -48,8 +48,9 @@ PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_
     start.laneRows = laneRows;
     start.memberRows = roundUp(ceilDivide(laneRows, members), rules.rowMultiple);
     start.depth = depth;
-    const uint32_t fewest = rules.ownSlices ? target.waves() : 1;
-    for (uint32_t waves = target.waves(); waves >= fewest; waves /= 2) {
+    const uint32_t most = rules.depthWaves != 0 ? rules.depthWaves : target.waves();
+    const uint32_t fewest = rules.depthWaves != 0 ? rules.depthWaves : rules.ownSlices ? target.waves() : 1;
+    for (uint32_t waves = most; waves >= fewest; waves /= 2) {
         start.depthWavesLog2 = static_cast<uint32_t>(std::countr_zero(waves));
         for (uint32_t rowBlocks = target.tileBlocks; rowBlocks > 0; rowBlocks--) {
             if (target.tileBlocks % rowBlocks != 0) {

@@ -14,6 +14,7 @@ namespace monokernel {
 struct CutRules {
     uint32_t rowMultiple = 1; ///< so many neighbouring rows stay in one workgroup and one run of rows
     bool ownSlices = false;   ///< every wave has a part of the inner dimension of its own: the input is normed
+    uint32_t depthWaves = 0;  ///< exactly so many waves share the inner dimension; 0: the layout may choose
 };
 
 /// How a weight matrix is cut for `members` workgroups a lane: the layout in kernel/parameters.h with the least

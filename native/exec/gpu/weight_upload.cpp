@@ -46,14 +46,17 @@ std::vector<float> asFloats(const TensorView &tensor) {
     return values;
 }
 
-/// Rows of a tensor as bf16; converts others where no precision is lost.
+/// Rows of a tensor as bf16, or `depth` neighbouring columns of them; converts others where no precision is lost.
 class Bf16Rows {
 public:
-    Bf16Rows(const TensorView &tensor, uint32_t depth) : tensor_(tensor), depth_(depth), row_(depth) {}
+    /// Of a tensor whose rows are `columns` long; 0: as long as what is taken of them.
+    Bf16Rows(const TensorView &tensor, uint32_t depth, uint32_t columns = 0)
+        : tensor_(tensor), depth_(depth), columns_(columns == 0 ? depth : columns), row_(depth) {}
 
-    std::span<const uint16_t> operator()(uint64_t row) {
+    std::span<const uint16_t> operator()(uint64_t row, uint32_t firstColumn = 0) {
+        const uint64_t at = row * columns_ + firstColumn;
         for (uint32_t i = 0; i < depth_ && tensor_.type != DataType::bf16; i++) {
-            const uint32_t bits = std::bit_cast<uint32_t>(elementAsFloat(tensor_, row * depth_ + i));
+            const uint32_t bits = std::bit_cast<uint32_t>(elementAsFloat(tensor_, at + i));
             if ((bits & 0xffffu) != 0) {
                 throw ExecutionError(
                     "the GPU engine computes with bf16 weights, and this model's f16 or f32 weights do not fit "
@@ -62,21 +65,21 @@ public:
             row_[i] = static_cast<uint16_t>(bits >> 16);
         }
         if (tensor_.type == DataType::bf16) {
-            std::memcpy(row_.data(), tensor_.bytes.data() + row * depth_ * 2, depth_ * 2ull);
+            std::memcpy(row_.data(), tensor_.bytes.data() + at * 2, depth_ * 2ull);
         }
         return row_;
     }
 
 private:
     const TensorView &tensor_;
-    uint32_t depth_;
+    uint32_t depth_, columns_;
     std::vector<uint16_t> row_;
 };
 
 class Upload {
 public:
-    Upload(GpuDriver &driver, const GpuLayout &layout, const Model &model, const std::function<void(double)> &progress)
-        : driver_(driver), layout_(layout), p_(layout.parameters), model_(model), progress_(progress) {}
+    Upload(GpuShard &shard, const GpuLayout &layout, const Model &model, const std::function<void(double)> &progress)
+        : shard_(shard), layout_(layout), p_(shard.parameters()), model_(model), progress_(progress) {}
 
     void run() {
         for (uint32_t layer = 0; layer < p_.layers; layer++) {
@@ -99,48 +102,73 @@ private:
         }
     }
 
-    void uploadMatrix(const PackedMatrix &m, uint32_t layer, uint32_t lanes, uint32_t members, const LaneRow &row) {
+    /// The parts of the members from `firstMember` on; row(lane, r) gets lanes counted over all devices.
+    void uploadMatrix(const PackedMatrix &m, uint32_t layer, uint32_t lanes, uint32_t firstMember, uint32_t members,
+                      const LaneRow &row) {
         std::vector<std::byte> packed(memberBytes(layout_.target, m) * members);
         const uint64_t bytes = memberBytes(layout_.target, m);
         for (uint32_t lane = 0; lane < lanes; lane++) {
             for (uint32_t member = 0; member < members; member++) {
                 packMember(
-                    layout_.target, m, member, [&](uint32_t r) { return row(lane, r); },
+                    layout_.target, m, firstMember + member, [&](uint32_t r) { return row(p_.firstLane + lane, r); },
                     std::span(packed).subspan(member * bytes, bytes));
             }
-            driver_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
+            shard_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
             uploaded_ += packed.size();
             report(static_cast<double>(uploaded_) / static_cast<double>(layout_.weightBytes) * 0.95);
         }
+    }
+
+    void uploadLaneMatrix(kernel::Matrix matrix, uint32_t layer, const LaneRow &row) {
+        uploadMatrix(p_.matrices[matrix], layer, p_.lanes, 0, p_.members, row);
     }
 
     void uploadLayer(uint32_t layer) {
         const LayerTensors &t = model_.layers()[layer];
         const uint32_t queryRows = p_.laneHeads * p_.headDim, keyRows = p_.laneKvHeads * p_.headDim;
         Bf16Rows query(t.query, p_.hidden), key(t.key, p_.hidden), value(t.value, p_.hidden);
-        uploadMatrix(p_.matrices[kernel::matrixQkv], layer, p_.lanes, p_.members, [&](uint32_t lane, uint32_t r) {
+        uploadLaneMatrix(kernel::matrixQkv, layer, [&](uint32_t lane, uint32_t r) {
             if (r < queryRows) {
                 return query(uint64_t{lane} * queryRows + r);
             }
             r -= queryRows;
             return r < keyRows ? key(uint64_t{lane} * keyRows + r) : value(uint64_t{lane} * keyRows + r - keyRows);
         });
-        Bf16Rows output(t.output, queryRows), down(t.down, p_.laneFfn), gate(t.gate, p_.hidden), up(t.up, p_.hidden);
-        uploadMatrix(p_.matrices[kernel::matrixOutput], layer, p_.lanes, p_.members,
-                     [&](uint32_t lane, uint32_t r) { return output(uint64_t{lane} * p_.hidden + r); });
-        uploadMatrix(p_.matrices[kernel::matrixGateUp], layer, p_.lanes, p_.members, [&](uint32_t lane, uint32_t r) {
+        Bf16Rows gate(t.gate, p_.hidden), up(t.up, p_.hidden);
+        uploadLaneMatrix(kernel::matrixGateUp, layer, [&](uint32_t lane, uint32_t r) {
             return (r % 2 == 0 ? gate : up)(uint64_t{lane} * p_.laneFfn + r / 2);
         });
-        uploadMatrix(p_.matrices[kernel::matrixDown], layer, p_.lanes, p_.members,
-                     [&](uint32_t lane, uint32_t r) { return down(uint64_t{lane} * p_.hidden + r); });
+        uploadLaneOutputs(kernel::matrixOutput, layer, t.output, queryRows);
+        uploadLaneOutputs(kernel::matrixDown, layer, t.down, p_.laneFfn);
+    }
+
+    /// A matrix from a lane's `depth` values to the hidden vector: [lanes, hidden, depth], or in a plain transformer
+    /// that several devices share [hidden, lanes * depth].
+    void uploadLaneOutputs(kernel::Matrix matrix, uint32_t layer, const TensorView &tensor, uint32_t depth) {
+        if (model_.spec().laneCount == p_.allLanes) {
+            Bf16Rows rows(tensor, depth);
+            uploadLaneMatrix(matrix, layer,
+                             [&](uint32_t lane, uint32_t r) { return rows(uint64_t{lane} * p_.hidden + r); });
+            return;
+        }
+        Bf16Rows rows(tensor, depth, p_.allLanes * depth);
+        uploadLaneMatrix(matrix, layer, [&](uint32_t lane, uint32_t r) { return rows(r, lane * depth); });
     }
 
     void uploadHead() {
         const PackedMatrix &m = p_.matrices[kernel::matrixHead];
         const bool shared = p_.headInput != kernel::headOwnLane;
         Bf16Rows head(model_.head(), p_.hidden);
-        uploadMatrix(m, 0, shared ? 1 : p_.lanes, shared ? p_.workgroups : p_.members,
-                     [&](uint32_t lane, uint32_t r) { return head(uint64_t{lane} * m.laneRows + r); });
+        const std::vector<uint16_t> none(p_.hidden);
+        const auto row = [&](uint32_t lane, uint32_t r) {
+            const uint64_t token = (shared ? 0 : uint64_t{lane} * m.laneRows) + r;
+            return token < p_.vocabulary ? head(token) : std::span(none);
+        };
+        if (shared) {
+            uploadMatrix(m, 0, 1, p_.device * p_.workgroups, p_.workgroups, row);
+        } else {
+            uploadMatrix(m, 0, p_.lanes, 0, p_.members, row);
+        }
     }
 
     void uploadEmbedding() {
@@ -154,26 +182,35 @@ private:
             for (uint32_t i = 0; i < count; i++) {
                 std::memcpy(buffer.data() + i * rowBytes, rows(row + i).data(), rowBytes);
             }
-            driver_.upload(p_.embedding + row * rowBytes, buffer);
+            shard_.upload(p_.embedding + row * rowBytes, buffer);
         }
     }
 
     void uploadFloats(uint64_t address, const std::vector<float> &values) {
-        driver_.upload(address, std::as_bytes(std::span(values)));
+        shard_.upload(address, std::as_bytes(std::span(values)));
+    }
+
+    /// Norm weights of this device's lanes, where each lane has its own.
+    std::vector<float> ownNorms(const TensorView &tensor) const {
+        std::vector<float> all = asFloats(tensor);
+        if (p_.perLaneNorm == 0) {
+            return all;
+        }
+        while (all.size() < uint64_t{p_.allLanes} * p_.hidden) { // one norm for all lanes
+            all.insert(all.end(), all.begin(), all.begin() + p_.hidden);
+        }
+        const auto first = all.begin() + p_.firstLane * p_.hidden;
+        return {first, first + p_.lanes * p_.hidden};
     }
 
     void uploadNorms() {
         for (uint32_t layer = 0; layer < p_.layers; layer++) {
-            const LayerTensors &t = model_.layers()[layer];
-            const uint64_t at = layer * t.attentionNorm.elementCount() * 4;
-            uploadFloats(p_.attentionNorm + at, asFloats(t.attentionNorm));
-            uploadFloats(p_.ffnNorm + at, asFloats(t.ffnNorm));
+            const std::vector<float> attention = ownNorms(model_.layers()[layer].attentionNorm);
+            const std::vector<float> ffn = ownNorms(model_.layers()[layer].ffnNorm);
+            uploadFloats(p_.attentionNorm + layer * attention.size() * 4, attention);
+            uploadFloats(p_.ffnNorm + layer * ffn.size() * 4, ffn);
         }
-        std::vector<float> last = asFloats(model_.finalNorm());
-        while (p_.perLaneNorm != 0 && last.size() < uint64_t{p_.lanes} * p_.hidden) { // one norm for all lanes
-            last.insert(last.end(), last.begin(), last.begin() + p_.hidden);
-        }
-        uploadFloats(p_.finalNorm, last);
+        uploadFloats(p_.finalNorm, ownNorms(model_.finalNorm()));
     }
 
     /// Biases in the order of the packed rows (a lane's q, k and v), and the heads' norms.
@@ -184,7 +221,7 @@ private:
             if (p_.hasBias != 0) {
                 const std::vector<float> q = asFloats(t.queryBias), k = asFloats(t.keyBias), v = asFloats(t.valueBias);
                 std::vector<float> rows;
-                for (uint32_t lane = 0; lane < p_.lanes; lane++) {
+                for (uint32_t lane = p_.firstLane; lane < p_.firstLane + p_.lanes; lane++) {
                     rows.insert(rows.end(), q.begin() + lane * queryRows, q.begin() + (lane + 1) * queryRows);
                     rows.insert(rows.end(), k.begin() + lane * keyRows, k.begin() + (lane + 1) * keyRows);
                     rows.insert(rows.end(), v.begin() + lane * keyRows, v.begin() + (lane + 1) * keyRows);
@@ -213,7 +250,7 @@ private:
         uploadFloats(p_.rope, table);
     }
 
-    GpuDriver &driver_;
+    GpuShard &shard_;
     const GpuLayout &layout_;
     const Parameters &p_;
     const Model &model_;
@@ -223,9 +260,9 @@ private:
 
 } // namespace
 
-void uploadWeights(GpuDriver &driver, const GpuLayout &layout, const Model &model,
+void uploadWeights(GpuShard &shard, const GpuLayout &layout, const Model &model,
                    const std::function<void(double)> &progress) {
-    Upload(driver, layout, model, progress).run();
+    Upload(shard, layout, model, progress).run();
 }
 
 } // namespace monokernel

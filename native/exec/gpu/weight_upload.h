@@ -1,15 +1,14 @@
 #pragma once
 
-#include "exec/gpu/driver.h"
-#include "exec/gpu/gpu_layout.h"
+#include "exec/gpu/gpu_shard.h"
 
 #include <functional>
 
 namespace monokernel {
 
-/// Packs the model's tensors and copies them to the device; `layout` holds addresses. `progress` gets 0..1. Throws
+/// Packs what the shard's lanes need of the model's tensors and copies it to its device. `progress` gets 0..1. Throws
 /// ExecutionError when a weight matrix is not bf16 and would lose precision as bf16.
-void uploadWeights(GpuDriver &driver, const GpuLayout &layout, const Model &model,
+void uploadWeights(GpuShard &shard, const GpuLayout &layout, const Model &model,
                    const std::function<void(double)> &progress);
 
 } // namespace monokernel

@@ -12,9 +12,9 @@ namespace {
 
 class HostDriver final : public GpuDriver {
 public:
-    HostDriver(uint32_t computeUnits, uint64_t seed, uint32_t missing, uint32_t spinLimit)
+    HostDriver(uint32_t computeUnits, uint64_t seed, uint32_t index, uint32_t missing, uint32_t spinLimit)
         : seed_(seed), missing_(missing), spinLimit_(spinLimit) {
-        device_ = {"host", "fibers", 0, computeUnits, 0};
+        device_ = {"host", "fibers", index, computeUnits, 0};
     }
 
     const GpuDevice &device() const override { return device_; }
@@ -66,12 +66,13 @@ private:
 
 } // namespace
 
-std::unique_ptr<GpuDriver> makeHostDriver(uint32_t computeUnits, uint64_t seed) {
-    return std::make_unique<HostDriver>(computeUnits, seed, 0, ~0u);
+std::unique_ptr<GpuDriver> makeHostDriver(uint32_t computeUnits, uint64_t seed, uint32_t index) {
+    return std::make_unique<HostDriver>(computeUnits, seed, index, 0, ~0u);
 }
 
-std::unique_ptr<GpuDriver> makeIncompleteHostDriver(uint32_t computeUnits, uint64_t seed, uint32_t spinLimit) {
-    return std::make_unique<HostDriver>(computeUnits, seed, 1, spinLimit);
+std::unique_ptr<GpuDriver> makeIncompleteHostDriver(uint32_t computeUnits, uint64_t seed, uint32_t spinLimit,
+                                                    uint32_t index) {
+    return std::make_unique<HostDriver>(computeUnits, seed, index, 1, spinLimit);
 }
 
 } // namespace monokernel

@@ -114,22 +114,73 @@ TEST(buffersDoNotOverlap) {
         const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
         const GpuLayout layout = layOut(makePlan(model.spec()), {"sm_90", "test", 0, 132, 0}, {{}, 2, 0});
         const kernel::Parameters &p = layout.parameters;
-        const std::vector<uint64_t> order{p.embedding,      p.attentionNorm,    p.ffnNorm,      p.finalNorm,
-                                          p.qkvBias,        p.qkNorm,           p.rope,         p.tickets,
-                                          p.abort,          p.queryKeyValue,    p.attention,    p.outputPartial,
-                                          p.activation,     p.downPartial,      p.outputUpdate, p.downUpdate,
-                                          p.headLanes,      p.headSum,          p.summaries,    p.logits,
-                                          p.decision,       p.prefillNormed,    p.prefillScale, p.prefillQueryKeyValue,
-                                          p.prefillCached,  p.prefillAttention, p.prefillHeads, p.prefillActivation,
-                                          p.prefillPartial, p.prefillResidual,  p.residual,     p.tokens,
-                                          p.wanted,         p.stopTokens,       p.logitsOut,    p.keys,
-                                          p.values};
-        CHECK(std::is_sorted(order.begin(), order.end()) &&
-              std::adjacent_find(order.begin(), order.end()) == order.end());
-        CHECK(layout.totalBytes >= p.values + p.slotFloats * 2 * 4 && layout.sharedBytes <= layout.target.sharedBytes);
+        const std::vector<uint64_t> own{p.embedding,
+                                        p.attentionNorm,
+                                        p.ffnNorm,
+                                        p.finalNorm,
+                                        p.qkvBias,
+                                        p.qkNorm,
+                                        p.rope,
+                                        p.peers,
+                                        p.tickets,
+                                        p.queryKeyValue,
+                                        p.attention,
+                                        p.activation,
+                                        p.outputUpdate,
+                                        p.downUpdate,
+                                        p.headSum,
+                                        p.summaries,
+                                        p.prefillNormed,
+                                        p.prefillScale,
+                                        p.prefillQueryKeyValue,
+                                        p.prefillCached,
+                                        p.prefillAttention,
+                                        p.prefillHeads,
+                                        p.prefillActivation,
+                                        p.prefillResidual,
+                                        p.residual,
+                                        p.tokens,
+                                        p.wanted,
+                                        p.stopTokens,
+                                        p.keys,
+                                        p.values,
+                                        layout.ownBytes};
+        const std::vector<uint64_t> mailboxes{p.abort,           p.outputPartial,    p.downPartial, p.headLanes,
+                                              p.deviceSummaries, p.logits,           p.decision,    p.prefillPartial,
+                                              p.logitsOut,       layout.mailboxBytes};
+        for (const std::vector<uint64_t> &order : {own, mailboxes}) {
+            CHECK(std::is_sorted(order.begin(), order.end()) &&
+                  std::adjacent_find(order.begin(), order.end()) == order.end());
+        }
+        CHECK(layout.ownBytes >= p.values + p.slotFloats * 2 * 4 && layout.sharedBytes <= layout.target.sharedBytes);
         kernel::Parameters moved = p;
-        rebase(moved, 1ull << 40);
+        rebase(moved, 1ull << 40, 1ull << 41);
         CHECK(moved.values == p.values + (1ull << 40) && moved.matrices[4].tiles == p.matrices[4].tiles + (1ull << 40));
+        CHECK(moved.abort == p.abort + (1ull << 41) && moved.logitsOut == p.logitsOut + (1ull << 41));
+    }
+}
+
+/// What the order of sums depends on is the same for every number of devices, and their shares make up the whole.
+TEST(theNumberOfDevicesChangesNoOrderOfSums) {
+    const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
+    const Plan plan = makePlan(model.spec());
+    for (const auto &[target, units] : {std::pair{"sm_90", 132u}, {"gfx942", 304u}, {"gfx942", 6u}}) {
+        const GpuDevice device{target, "test", 0, units, 0};
+        const kernel::Parameters one = layOut(plan, device, {{}, 1, 0}).parameters;
+        for (const uint32_t devices : {2u, 4u, 8u}) {
+            const kernel::Parameters p = layOut(plan, device, {{}, 1, 0}, devices).parameters;
+            CHECK(p.chunks == one.chunks && p.lanes * devices == one.lanes && p.allLanes == one.lanes);
+            for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+                CHECK(p.matrices[i].depthWavesLog2 == one.matrices[i].depthWavesLog2 &&
+                      p.matrices[i].waveChunks == one.matrices[i].waveChunks);
+            }
+        }
+    }
+    try {
+        layOut(plan, {"sm_90", "test", 0, 132, 0}, {{}, 1, 0}, 3);
+        CHECK(false);
+    } catch (const ExecutionError &error) {
+        CHECK(std::string(error.what()).find("8 lanes") != std::string::npos);
     }
 }
 
