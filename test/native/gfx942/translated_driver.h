@@ -46,6 +46,7 @@ public:
     /// Runs some more; throws ExecutionError with the fault's message.
     bool finished() override;
 
+    const std::shared_ptr<Interconnect> &box() const { return box_; }
     const std::optional<FaultKind> &fault() const { return fault_; }
     /// Which waits, barriers and memory accesses have run: one byte an instruction.
     const std::vector<uint8_t> &reached() const { return reached_; }

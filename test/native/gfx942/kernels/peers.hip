@@ -67,6 +67,9 @@ DEV u32 flagAfterData(GLOBAL const Box &box, bool drains) {
 /// Device 0 counts in one word, which device 1 must never see go back.
 DEV u32 counting(GLOBAL const Box &box) {
     constexpr u32 last = 40;
+    if (group() != 0) {
+        return 0;
+    }
     if (box.device == 0) {
         GLOBAL u64 *to = mailboxes(box, 1) + thread();
         for (u32 i = 1; i <= last; i++) {

@@ -136,7 +136,9 @@ u32 barrier(Wave &w, u32 instruction, u32 next) {
 }
 
 u32 sleep(Wave &w, u32 next) {
-    w.state = WaveState::asleep;
+    if (w.launch->hasPolled(w)) { // else there is nothing that it would wait for
+        w.state = WaveState::asleep;
+    }
     return next;
 }
 

@@ -91,6 +91,7 @@ public:
             polled_[waveNumber(w)].set(lineOf(at.lane[__builtin_ctzll(left)]));
         }
     }
+    bool hasPolled(const Wave &w) const { return polled_[waveNumber(w)].any(); }
     /// True with probability 1/n; never in round-robin order.
     bool chance(u32 n) { return options.seed != 0 && random_() % n == 0; }
     Workgroup &group(u32 index) { return groups_[index]; }
