@@ -80,8 +80,8 @@ public:
             }
             Device &device = devices_[d];
             box.device = d;
-            device.parameters = uploadTo(
-                device.memory, TestArguments{operation, 0, uploadTo(device.memory, box), device.output});
+            device.parameters =
+                uploadTo(device.memory, TestArguments{operation, 0, uploadTo(device.memory, box), device.output});
             device.launch = std::make_unique<Launch>(peers::kernel, links_, d, 0, device.parameters,
                                                      LaunchOptions{.workgroups = groups,
                                                                    .dynamicLds = 1024,
@@ -184,8 +184,8 @@ TEST(devicesExchangeTaggedWords) {
             for (const std::vector<u32> &output : outcome.output) {
                 all.insert(all.end(), output.begin(), output.end());
             }
-            CHECK_MESSAGE(all == expected, std::to_string(devices) + " devices, seed " + std::to_string(seed) + ": " +
-                                               outcome.message);
+            CHECK_MESSAGE(all == expected,
+                          std::to_string(devices) + " devices, seed " + std::to_string(seed) + ": " + outcome.message);
         }
     }
 }

@@ -126,18 +126,18 @@ bool ofTheBox(std::string_view text) { return has(text, " sc0 sc1"); }
 
 TEST(seededDroppedStoresBetweenDevices) {
     expectNoticed(
-        "dropped store of the box", Patch::removed, 10, 0.8,
+        "dropped store of the box", Patch::removed, 4, 0.7,
         [](std::string_view text) { return startsWith(text, "global_store") && ofTheBox(text); }, 2);
 }
 
 TEST(seededDeviceScopeStoresBetweenDevices) {
     expectNoticed(
-        "store of the box in device scope", Patch::agent, 16, 0.4,
+        "store of the box in device scope", Patch::agent, 10, 0.4,
         [](std::string_view text) { return startsWith(text, "global_store") && ofTheBox(text); }, 2);
 }
 
 TEST(seededDeviceScopeLoadsOfMailboxes) {
     expectNoticed(
-        "mailbox load in device scope", Patch::agent, 12, 0.5,
+        "mailbox load in device scope", Patch::agent, 10, 0.5,
         [](std::string_view text) { return startsWith(text, "global_load") && ofTheBox(text); }, 2);
 }

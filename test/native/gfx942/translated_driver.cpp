@@ -11,7 +11,7 @@ using monokernel::ExecutionError;
 
 namespace {
 
-constexpr u64 instructionsAlone = 100'000; ///< between two looks of the host
+constexpr u64 instructionsAlone = 100'000;                         ///< between two looks of the host
 constexpr u32 slowestPace = 5, fastestPace = 14, longestPace = 40; ///< powers of two, turns
 
 } // namespace

@@ -57,7 +57,8 @@ void failOutside(const Wave &w, u32 instruction, u64 address) {
     const Interconnect &box = w.launch->interconnect;
     const u32 peer = box.otherOwner(w.launch->device, address);
     if (peer != Interconnect::none) {
-        fail(w, FaultKind::peerAccess, instruction, "address " + hexadecimal(address) + " is " + box.describe(peer, address));
+        fail(w, FaultKind::peerAccess, instruction,
+             "address " + hexadecimal(address) + " is " + box.describe(peer, address));
     }
     fail(w, FaultKind::outOfBounds, instruction, "address " + hexadecimal(address));
 }

@@ -16,7 +16,7 @@ enum class FaultKind : uint8_t {
     misaligned,
     deadlock,   ///< no wave can go on
     peerAccess, ///< of another device's memory, other than a store to the mailboxes of a connected one
-    peerScope,  ///< without system scope: a store to another device's mailboxes, or a load of what another device stored
+    peerScope, ///< without system scope: a store to another device's mailboxes, or a load of what another device stored
 };
 
 const char *name(FaultKind kind);

@@ -50,10 +50,8 @@ void loadLane(Wave &w, const Access &access, u64 address, u32 lane) {
 }
 
 DelayedStore storeOf(Wave &w, const Access &access, u64 address, u32 lane) {
-    DelayedStore store{.address = address,
-                       .bytes = elementBytes(access),
-                       .device = access.sc1,
-                       .system = access.sc0 && access.sc1};
+    DelayedStore store{
+        .address = address, .bytes = elementBytes(access), .device = access.sc1, .system = access.sc0 && access.sc1};
     store.defined = fromRegisters(w, access, access.reg, lane, store.data);
     if (w.launch->memory.kindAt(address) == MemoryKind::pinned) {
         if (!store.system) {
@@ -158,11 +156,8 @@ void globalAtomic(Wave &w, const Access &given, const Addresses &at, u32 data, u
         for (u32 word = 0; word < access.dwords * (access.operation == Operation::compareExchange ? 2 : 1); word++) {
             defined = defined && (w.defined[data + word] >> lane & 1);
         }
-        DelayedStore store{.address = address,
-                           .bytes = bytes,
-                           .defined = defined ? allDefined : 0,
-                           .device = true,
-                           .system = system};
+        DelayedStore store{
+            .address = address, .bytes = bytes, .defined = defined ? allDefined : 0, .device = true, .system = system};
         u32 old[4] = {};
         std::memcpy(old, reinterpret_cast<const void *>(address), bytes);
         combine(access.operation, bytes, old, &w.v[data][lane], laneCount, store.data);

@@ -13,9 +13,11 @@ namespace {
 constexpr u32 poison = 0xffbadbadu;
 /// Rounds in which every wave polled and no store happened; the clock is moved on before each, so a kernel whose waits
 /// are bounded by time gives up first.
-constexpr u32 idleLimit = 400, idleLimitWithPeers = 8000; // a wait for peers looks at the host's words now and then
+constexpr u32 idleLimit = 400;
 constexpr u64 idleTicks = 5'000'000; // 50 ms of the 100 MHz clock
 constexpr u64 spinLimit = 40'000;    // instructions a wave without one store anywhere
+/// With other devices a kernel gets so many times the patience: its long waits look for what the host says.
+constexpr u32 patienceWithPeers = 11;
 
 } // namespace
 
@@ -23,7 +25,7 @@ Launch::Launch(const TranslatedKernel &translated, Interconnect &box, u32 device
                const LaunchOptions &launchOptions)
     : kernel(translated), interconnect(box), device(deviceNumber), memory(box.memory(deviceNumber)), codeBase(base),
       options(launchOptions), number(memory.nextLaunch()), groups_(launchOptions.workgroups),
-      random_(static_cast<u32>(launchOptions.seed)) {
+      random_(static_cast<u32>(launchOptions.seed)), patience_(box.size() > 1 ? patienceWithPeers : 1) {
     const u32 wavesPerGroup = options.threads / laneCount;
     polled_.resize(options.workgroups * wavesPerGroup);
     for (u32 g = 0; g < options.workgroups; g++) {
@@ -199,7 +201,7 @@ bool Launch::passTime() {
         storesAtIdle_ = interconnect.stores();
         wakeSleepers(true);
     }
-    if (idleRounds_ > (interconnect.size() > 1 ? idleLimitWithPeers : idleLimit)) {
+    if (idleRounds_ > idleLimit * patience_) {
         throw ExecutionFault(FaultKind::deadlock, stuckWaves());
     }
     return true;
@@ -220,7 +222,7 @@ bool Launch::step(u64 instructions) {
         if (storesSeen_ != interconnect.stores()) {
             storesSeen_ = interconnect.stores();
             lastStoreAt_ = executed_;
-        } else if (executed_ - lastStoreAt_ > spinLimit * waves_.size()) {
+        } else if (executed_ - lastStoreAt_ > spinLimit * patience_ * waves_.size()) {
             throw ExecutionFault(FaultKind::deadlock, stuckWaves());
         }
         if (runnable_.empty()) {

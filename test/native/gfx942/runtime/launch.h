@@ -121,7 +121,7 @@ private:
     Lines stored_, storedBefore_; ///< since the last time that sleepers were looked at, and in the time before
     std::minstd_rand random_;
     u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;
-    u32 idleRounds_ = 0;
+    u32 idleRounds_ = 0, patience_;
     u64 storesAtIdle_ = 0, storesSeen_ = 0; ///< of all devices
     u64 lastStoreAt_ = 0;                   ///< in instructions
 };
