@@ -88,7 +88,7 @@ DEV u32 counting(GLOBAL const Box &box) {
     return wrong;
 }
 
-/// Device 0 stores 16 bytes at once, of which device 1 may see each half first.
+/// Device 0 stores 16 bytes at once, of which device 1 may see the second half first.
 DEV u32 halves(GLOBAL const Box &box) {
     if (group() != 0) {
         return 0;
@@ -105,7 +105,9 @@ DEV u32 halves(GLOBAL const Box &box) {
     bool missing = true;
     while (any(missing)) {
         __builtin_amdgcn_s_sleep(1);
-        const u64 first = poll(own(box) + 2 * thread()), second = poll(own(box) + 2 * thread() + 1);
+        const u64 second = poll(own(box) + 2 * thread() + 1);
+        asm volatile("s_waitcnt vmcnt(0)" ::: "memory");
+        const u64 first = poll(own(box) + 2 * thread()); // looked at later: what was stored with the second is there
         torn |= first == 0 && second != 0 ? 1 : 0;
         missing = first == 0 || second == 0;
     }
@@ -123,7 +125,7 @@ DEV u32 answerAfterTheEnd(GLOBAL const Box &box) {
     }
     if (group() == 0) {
         send(mailboxes(box, 1) + thread(), tagged(thread() + 5, 1));
-        return 0;
+        __builtin_amdgcn_endpgm(); // without a wait for it
     }
     return wait(own(box) + thread(), 1);
 }
