@@ -3,7 +3,7 @@
  * Ends with "N passed, N failed" over all runners, and exit code 1 if anything failed.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
 import { prepare } from './prepare.mjs';
@@ -77,6 +77,10 @@ const ctest =
 
 /** Bundles a folder's TypeScript tests and runs them with Node's own runner. */
 const nodeTests = (folder) => async () => {
+  if (!existsSync(path.join(root, 'dist', 'server.js'))) {
+    console.error('dist/ is missing. Run "npm run build" first.');
+    return { passed: 0, failed: 1 };
+  }
   const sources = readdirSync(path.join(root, 'test', folder), { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => path.join(root, 'test', folder, name));

@@ -1,11 +1,9 @@
-// Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run.
-// Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random.
+// Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random.
 
-#include "exec/gpu/cuda_driver.h"
+#include "devices.h"
 #include "exec/gpu/gpu_layout.h"
-#include "exec/gpu/hip_driver.h"
 #include "exec/gpu/matrix_packing.h"
-#include "first_device.h"
 #include "random_model.h"
 #include "stream_parameters.h"
 
@@ -23,13 +21,9 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-std::unique_ptr<GpuDriver> open(const GpuDevice &device) {
-    return device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
-}
-
 /// Terabytes a second that a kernel reads (copy: reads and writes), the best of five runs of several passes.
 double streamRate(const GpuDevice &device, const std::filesystem::path &kernels, bool copy) {
-    const auto driver = open(device);
+    const auto driver = bench::openDriver(device);
     driver->loadKernel(kernels / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
     const uint64_t bytes = 4ull << 30;
     kernel::StreamParameters p{};
@@ -110,21 +104,44 @@ void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, co
     std::fflush(stdout);
 }
 
-void benchShape(const char *name, const bench::Shape &shape, const GpuDevice &device,
+/// The model on all of `devices`, with random weights.
+std::unique_ptr<Executor> load(std::span<const GpuDevice> devices, const Model &model, const GpuLayout &layout,
+                               const GpuOptions &options) {
+    const kernel::Parameters &p = layout.parameters;
+    std::vector<std::unique_ptr<GpuDriver>> drivers;
+    for (const GpuDevice &device : devices) {
+        drivers.push_back(bench::withRandomWeights(bench::openDriver(device), layout.weightBytes, p.embedding,
+                                                   p.embedding + p.hidden * 2ull * p.vocabulary));
+    }
+    return makeGpuExecutor(std::move(drivers), model, options, {});
+}
+
+void benchShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices,
                 const std::filesystem::path &kernels, double readRate) {
     const std::filesystem::path folder =
         std::filesystem::temp_directory_path() / (std::string("monokernel-shape-") + name);
     bench::writeModel(folder, shape);
     const Model model = Model::open(folder);
     const GpuOptions options{kernels, 1, 0};
-    const GpuLayout layout = layOut(makePlan(model.spec()), device, options);
-    const kernel::Parameters &p = layout.parameters;
-    const auto start = Clock::now();
-    const auto executor = makeGpuExecutor(bench::withRandomWeights(open(device), layout.weightBytes, p.embedding,
-                                                                   p.embedding + p.hidden * 2ull * p.vocabulary),
-                                          model, options, {});
-    std::printf("%-6s loaded in %.1f s\n", name, secondsSince(start));
-    report(name, model.spec(), layout, measure(*executor, p.vocabulary, 512, 256, 6), readRate);
+    double one = 0.0; // seconds a token on one device
+    for (uint32_t count = 1; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
+        const GpuLayout layout = layOut(makePlan(model.spec()), devices.front(), options, count);
+        const auto start = Clock::now();
+        const auto executor = load(devices.first(count), model, layout, options);
+        std::printf("%-6s loaded on %u in %.1f s\n", name, count, secondsSince(start));
+        const Speed speed = measure(*executor, shape.vocabulary, 512, 256, 6);
+        if (count == 1) {
+            one = 1.0 / speed.decode;
+            report(name, model.spec(), layout, speed, readRate);
+        } else {
+            std::printf(
+                "%-6s on %u devices: decode %.1f tok/s, %.2fx of one; %.1f us a token more than 1/%u of one's: what "
+                "the exchange and the undivided work cost; first token after %.2f ms\n",
+                name, count, speed.decode, speed.decode * one, 1e6 * (1.0 / speed.decode - one / count), count,
+                speed.firstToken * 1e3);
+        }
+        std::fflush(stdout);
+    }
     std::filesystem::remove_all(folder);
 }
 
@@ -136,7 +153,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     try {
-        const GpuDevice device = bench::firstDevice();
+        const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
+        const GpuDevice &device = devices.front();
         const std::filesystem::path kernels = argv[1];
         const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
@@ -144,7 +162,7 @@ int main(int argc, char **argv) {
         std::fflush(stdout);
         for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
             if (argc == 2 || std::find(argv + 2, argv + argc, std::string_view(name)) != argv + argc) {
-                benchShape(name, shape, device, kernels, read);
+                benchShape(name, shape, devices, kernels, read);
             }
         }
         return 0;

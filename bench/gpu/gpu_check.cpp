@@ -1,15 +1,17 @@
-// Correctness of the monokernel on the first usable GPU: every golden checkpoint, the nano model, and many requests
-// with random cancellations. Usage (from the repository's root): gpu_check KERNELS [golden|nano
-// NANO_FOLDER|cancel|small]...
+// Correctness of the monokernel on this machine's GPUs: every golden checkpoint, the nano model and many requests with
+// random cancellations on the first; golden checkpoints on halves of the first that pass for two devices, and on as
+// many devices as there are. Usage (from the repository's root): gpu_check KERNELS [golden|nano
+// NANO_FOLDER|cancel|small|halves|devices]...
 
 #include "../../test/native/gpu/golden_agreement.h"
+#include "devices.h"
 #include "exec/gpu/gpu_executor.h"
-#include "first_device.h"
 
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -112,15 +114,71 @@ void checkCancellations(const GpuDevice &device, const std::filesystem::path &ke
     expect(cancelled > requests / 4, "cancellation takes effect");
 }
 
+/// One model on several devices: a Laneformer's logits are the same bits as on one of them, and every family's are the
+/// reference's.
+void checkShared(const std::function<std::vector<std::unique_ptr<GpuDriver>>(uint32_t count)> &open, uint32_t count,
+                 const std::filesystem::path &kernels, const std::string &name) {
+    const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / name;
+    const golden::Folder expected = golden::readFolder(folder);
+    const Model model = Model::open(folder);
+    const std::string label = name + " on " + std::to_string(count);
+    const auto logits = [&](uint32_t devices) {
+        const auto executor = makeGpuExecutor(open(devices), model, {kernels, 2, 0}, {});
+        return executor->logits(1, expected.prompt, expected.positions, 16);
+    };
+    const std::vector<float> shared = logits(count);
+    const double worst = golden::worstDifference(shared, expected);
+    expect(worst < golden::gpuTolerance, label + " logits: worst difference " + std::to_string(worst));
+    if (model.spec().laneCount > 1) {
+        expect(shared == logits(1), label + " the same bits as on one");
+    }
+    const auto executor = makeGpuExecutor(open(count), model, {kernels, 2, 0}, {});
+    const auto tokens = static_cast<uint32_t>(expected.greedy.size());
+    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, tokens));
+    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuTolerance);
+    expect(right == tokens, label + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(tokens));
+}
+
+void checkHalves(const GpuDevice &device, const std::filesystem::path &kernels) {
+    const auto halves = [&](uint32_t count) {
+        std::vector<std::unique_ptr<GpuDriver>> drivers;
+        for (uint32_t i = 0; i < count; i++) {
+            drivers.push_back(std::make_unique<bench::PartOfDevice>(bench::openDriver(device), 2));
+        }
+        return drivers;
+    };
+    for (const std::string &name : golden::folderNames()) {
+        checkShared(halves, 2, kernels, name);
+    }
+}
+
+void checkDevices(std::span<const GpuDevice> devices, const std::filesystem::path &kernels) {
+    const auto open = [&](uint32_t count) {
+        std::vector<std::unique_ptr<GpuDriver>> drivers;
+        for (const GpuDevice &device : devices.first(count)) {
+            drivers.push_back(bench::openDriver(device));
+        }
+        return drivers;
+    };
+    for (uint32_t count = 2; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
+        for (const std::string &name : golden::folderNames()) {
+            if (count == 2 || name.starts_with("laneformer")) { // the others have four key and value heads
+                checkShared(open, count, kernels, name);
+            }
+        }
+    }
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_check KERNEL_FOLDER [golden|nano FOLDER|cancel|small]...\n");
+        std::fprintf(stderr, "usage: gpu_check KERNEL_FOLDER [golden|nano FOLDER|cancel|small|halves|devices]...\n");
         return 2;
     }
     try {
-        const GpuDevice device = bench::firstDevice();
+        const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
+        const GpuDevice &device = devices.front();
         for (int i = 2; i < argc; i++) {
             const std::string what = argv[i];
             if (what == "golden") {
@@ -131,6 +189,10 @@ int main(int argc, char **argv) {
                 checkNano(device, argv[1], argv[++i]);
             } else if (what == "cancel") {
                 checkCancellations(device, argv[1], 1000);
+            } else if (what == "halves") {
+                checkHalves(device, argv[1]);
+            } else if (what == "devices") {
+                checkDevices(devices, argv[1]);
             } else if (what == "small") {
                 checkGolden(device, argv[1], "laneformer-delay2");
             } else {

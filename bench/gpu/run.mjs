@@ -39,7 +39,7 @@ function build() {
 function check() {
   const nano = join('models', 'laneformer-nano');
   const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
-  run(join(programs, 'gpu_check'), kernels, 'golden', 'cancel', ...withNano);
+  run(join(programs, 'gpu_check'), kernels, 'golden', 'cancel', 'halves', 'devices', ...withNano);
 }
 
 function bench() {

@@ -32,7 +32,7 @@ export const percent = (part: number | undefined): string => (part === undefined
 export function writeSection(file: string, section: string, text: string): void {
   const [begin, end] = [`<!-- ${section}:begin -->`, `<!-- ${section}:end -->`];
   const old = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '# Performance\n';
-  const block = `${begin}\n${text}\n${end}`;
+  const block = `${begin}\n\n${text}\n\n${end}`; // the blank lines are prettier's
   const from = old.indexOf(begin);
   const to = old.indexOf(end);
   if (from >= 0 && to > from) {

@@ -10,7 +10,8 @@ export function chooseEngine(
   kernels: readonly { name: string }[],
 ): Pick<TopologyResult['engine'], 'chosen' | 'why'> {
   if (setting === 'cpu') return { chosen: 'cpu', why: 'the setting asks for the CPU' };
-  const wanted = gpus.filter(({ target }) => setting === 'auto' || target === setting);
+  const inOrder = [...gpus].sort((one, other) => one.target.localeCompare(other.target)); // gfx942 before sm_90
+  const wanted = inOrder.filter(({ target }) => setting === 'auto' || target === setting);
   const usable = wanted.find(({ target }) => kernels.some(({ name }) => name === kernelFile(target)));
   if (usable) return { chosen: usable.target, why: `${usable.name} and the kernel for it were found` };
   const missing = wanted[0] ? `the kernel for ${wanted[0].name} is missing` : undefined;

@@ -1,7 +1,14 @@
 import type { TopologyGpu, TopologyResult } from '../protocol';
 
-/** GPUs that one model runs on: the executor drives one device. */
-const devicesUsed = 1;
+/** The most GPUs that share a model, as in native/exec/gpu. */
+const mostGpus = 8;
+
+/** GPUs that share a model with so many lanes, of those found, by the rule of native/engine/choose_executor.cpp. */
+function gpusShared(lanes: number, found: number): number {
+  let count = 1;
+  while (lanes % (2 * count) === 0 && 2 * count <= Math.min(found, mostGpus)) count *= 2;
+  return count;
+}
 
 /**
  * Lanes of a model on the dies of the GPUs of `target`, as the kernel deals them out: workgroups take roles die by die,
@@ -12,7 +19,8 @@ export function placeLanes(
   target: string | undefined,
   lanes: number,
 ): TopologyResult['placement'] {
-  const used = gpus.filter((gpu) => gpu.target === target).slice(0, devicesUsed);
+  const found = gpus.filter((gpu) => gpu.target === target);
+  const used = found.slice(0, gpusShared(lanes, found.length));
   const lanesOfGpu = Math.ceil(lanes / Math.max(1, used.length));
   return used.flatMap((gpu, order) => {
     const members = Math.max(1, Math.floor(gpu.computeUnits / lanesOfGpu));

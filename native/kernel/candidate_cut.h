@@ -121,7 +121,7 @@ DEV u64 borderKey(Arguments &p, Worker &w, float top, u64 floor, u32 count, floa
     }
 }
 
-/// Workgroup 0's draw among the candidates, told to all of its device; every thread of the grid gets it.
+/// The draw of device 0's workgroup 0 among the candidates, told to all; every thread of all grids gets it.
 /// Whole-workgroup.
 DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &choice) {
     Arguments &p = *refresh(&all);

@@ -34,7 +34,8 @@ test('topology page: GPUs with dies, stacks, lanes, links and what was measured'
   const engine = { setting: 'auto', chosen: 'gfx942', why: 'it was found', workers: 3 } as const;
   const text = plain(topologyHtml(boxOf({ gpus, engine, placement: placeLanes(gpus, 'gfx942', 8) }), 'n'));
   assert.match(text, /GPU 0: AMD Instinct MI300X 304 compute units, 206 GB of memory/);
-  assert.match(text, /I\/O die 3 Die 6 38 units lane 6 Die 7 38 units lane 7 HBM 6 memory stack HBM 7/);
+  assert.match(text, /I\/O die 3 Die 6 38 units lane 3 Die 7 38 units lane 3 HBM 6 memory stack HBM 7/);
+  assert.match(text, /GPU 1: .*I\/O die 3 Die 6 38 units lane 7 Die 7 38 units lane 7/);
   assert.match(text, /near memory 641 ns Round trip to far memory 1152 ns/);
   assert.match(text, /near memory not measured Round trip to far memory not measured/);
   assert.match(text, /Links between GPUs gfx942 xGMI.*not measured/);

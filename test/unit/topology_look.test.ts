@@ -110,7 +110,7 @@ test('choice: the setting, the GPUs and the kernels decide', () => {
     chooseEngine(setting, gpus, kernels).chosen;
   assert.equal(chosen('cpu', [mi300x]), 'cpu');
   assert.equal(chosen('auto', []), 'cpu');
-  assert.equal(chosen('auto', [h200, mi300x]), 'sm_90');
+  assert.equal(chosen('auto', [h200, mi300x]), 'gfx942');
   assert.equal(chosen('gfx942', [h200, mi300x]), 'gfx942');
   assert.equal(chosen('gfx942', [h200]), undefined);
   assert.equal(chosen('sm_90', [h200], []), undefined);
@@ -133,6 +133,22 @@ test('placement: every lane on some die, eight on eight dies one each', () => {
   }
   assert.deepEqual(placeLanes([h200], 'sm_90', 8), [{ gpu: 0, die: 0, lanes: [0, 1, 2, 3, 4, 5, 6, 7] }]);
   assert.deepEqual(placeLanes([h200], 'cpu', 8), []);
+});
+
+test('placement: lanes over as many GPUs of the kind as have whole lanes, in order', () => {
+  const lanesOn = (count: number, lanes: number) => {
+    const gpus = Array.from({ length: count }, (_, index) => ({ ...h200, index }));
+    return placeLanes([...gpus, { ...mi300x, index: count }], 'sm_90', lanes).map(({ gpu, lanes }) => [gpu, ...lanes]);
+  };
+  assert.deepEqual(lanesOn(3, 8), [
+    [0, 0, 1, 2, 3],
+    [1, 4, 5, 6, 7],
+  ]);
+  assert.deepEqual(
+    lanesOn(8, 8),
+    [0, 1, 2, 3, 4, 5, 6, 7].map((gpu) => [gpu, gpu]),
+  );
+  assert.deepEqual(lanesOn(8, 1), [[0, 0]]);
 });
 
 test('report: every part has its line, the measured times theirs', async () => {

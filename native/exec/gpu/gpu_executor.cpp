@@ -2,6 +2,7 @@
 
 #include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/driver.h"
+#include "exec/gpu/failed_wait.h"
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/gpu_shard.h"
 #include "exec/gpu/hip_driver.h"
@@ -29,37 +30,6 @@ constexpr auto pollPause = std::chrono::microseconds(20);
 constexpr auto stopTime = std::chrono::seconds(15); ///< in which a kernel has left its waits
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-const char *edgeName(uint32_t edge) {
-    switch (edge) {
-    case kernel::waitNormed:
-        return "normed input";
-    case kernel::waitCache:
-        return "key and value cache";
-    case kernel::waitQueryKeyValue:
-        return "query, key and value";
-    case kernel::waitAttention:
-        return "attention";
-    case kernel::waitAttentionPartial:
-        return "attention output";
-    case kernel::waitActivation:
-        return "feed-forward activation";
-    case kernel::waitFfnPartial:
-        return "feed-forward output";
-    case kernel::waitLaneSum:
-        return "sum over lanes";
-    case kernel::waitHeadInput:
-        return "head input";
-    case kernel::waitSummary:
-        return "step summary";
-    case kernel::waitLogits:
-        return "logits";
-    case kernel::waitPlacement:
-        return "placement of workgroups";
-    default:
-        return "unknown";
-    }
-}
 
 /// What all of the devices have: the layout is the same on each.
 GpuDevice commonDevice(const Drivers &drivers) {
@@ -247,12 +217,18 @@ private:
             shard.say(kernel::cancelWaits);
         }
         for (GpuShard &shard : shards_) {
-            try {
-                while (shard.running() && Clock::now() < deadline) {
-                    std::this_thread::sleep_for(pollPause);
-                }
-            } catch (const ExecutionError &) { // lost too; the first error is the one to tell
+            while (runsStill(shard) && Clock::now() < deadline) {
+                std::this_thread::sleep_for(pollPause);
             }
+        }
+    }
+
+    /// One that is lost too does not run; the first error is the one to tell.
+    static bool runsStill(GpuShard &shard) {
+        try {
+            return shard.running();
+        } catch (const ExecutionError &) {
+            return false;
         }
     }
 
@@ -308,22 +284,19 @@ private:
     }
 
     /// Throws what the word of a failed wait says; the next request finds all edges as new.
-    [[noreturn]] void fail(uint64_t abort) {
+    [[noreturn]] void fail(uint64_t word) {
         clearEdges();
-        if (abort == 0) {
+        if (word == 0) {
             throw ExecutionError("the GPU kernel ended without a result");
         }
-        const uint32_t edge = (abort >> 48) & 0x7fff, layer = (abort >> 32) & 0xffff, device = (abort >> 16) & 0xffff,
-                       group = abort & 0xffff;
-        if (edge == kernel::waitPlacement && parameters().xccs > 1) {
+        const FailedWait wait = readFailedWait(word);
+        if (wait.edge == kernel::waitPlacement && parameters().xccs > 1) {
             for (GpuShard &shard : shards_) {
                 shard.forgetDies();
             }
             throw ExecutionError("the GPU's workgroups were not spread evenly over its dies; please try again");
         }
-        const bool several = shards_.size() > 1 && device < shards_.size();
-        throw ExecutionError("workgroup " + std::to_string(group) + (several ? " of " + shards_[device].name() : "") +
-                             " waited in vain for " + edgeName(edge) + " (layer " + std::to_string(layer) + ")");
+        throw ExecutionError(describe(wait, wait.device < shards_.size() ? shards_[wait.device].name() : "the GPU"));
     }
 
     static StopReason stopReason(uint32_t stop, bool limitedByContext) {

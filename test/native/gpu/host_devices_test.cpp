@@ -33,7 +33,7 @@ golden::Folder firstPositions(const std::string &name, size_t positions) {
 /// The logits are the reference's, and a Laneformer's the same bits as on one device.
 void checkDevices(const std::string &name, uint32_t computeUnits, std::initializer_list<uint32_t> counts,
                   bool sameBits) {
-    const golden::Folder expected = firstPositions(name, 2);
+    const golden::Folder expected = firstPositions(name, 1);
     const auto run = [&](uint32_t devices, uint32_t width) {
         return loadOn(hostDevices(devices, computeUnits), name)->logits(1, expected.prompt, expected.positions, width);
     };
@@ -63,28 +63,28 @@ bool contains(const std::string &text, const std::string &part) { return text.fi
 
 } // namespace
 
-TEST(delayedLanesOnTwoFourAndEightDevices) { checkDevices("laneformer-delay2", 3, {2, 4, 8}, true); }
+TEST(delayedLanesOnTwoAndEightDevices) { checkDevices("laneformer-delay2", 3, {2, 8}, true); }
 TEST(presentLanesOnEightDevices) { checkDevices("laneformer-early-comm", 1, {8}, true); }
-TEST(laneNormsOnFourDevices) { checkDevices("laneformer-lane-norm", 2, {4}, true); }
-TEST(llamaOnTwoDevices) { checkDevices("llama", 2, {2}, false); }
+TEST(laneNormsOnFourDevices) { checkDevices("laneformer-lane-norm", 1, {4}, true); }
+TEST(llamaOnTwoDevices) { checkDevices("llama", 1, {2}, false); }
 TEST(qwen2OnTwoDevices) { checkDevices("qwen2", 1, {2}, false); }
 
 TEST(greedyTokensOfSeveralDevicesAreTheReferences) {
     const golden::Folder expected = golden::readFolder(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
     const auto executor = loadOn(hostDevices(4, 2), "laneformer-delay2");
-    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, 4));
-    CHECK(output.tokens.size() == 4 && std::equal(output.tokens.begin(), output.tokens.end(), expected.greedy.begin()));
+    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, 8));
+    CHECK(output.tokens.size() == 8 && std::equal(output.tokens.begin(), output.tokens.end(), expected.greedy.begin()));
 }
 
 TEST(drawnTokensDoNotDependOnTheDevices) {
     const golden::Folder expected = golden::readFolder(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
-    auto job = golden::greedyJob(expected.prompt, 4);
+    auto job = golden::greedyJob(expected.prompt, 2);
     job.sampling = {.temperature = 0.9f, .topK = 40, .topP = 0.9f, .seed = 3};
     std::vector<int32_t> one;
     for (const uint32_t devices : {1u, 2u}) {
         const golden::Output output = golden::run(*loadOn(hostDevices(devices, 2), "laneformer-delay2"), job);
         one = devices == 1 ? output.tokens : one;
-        CHECK(output.tokens.size() == 4 && output.tokens == one);
+        CHECK(output.tokens.size() == 2 && output.tokens == one);
     }
 }
 
