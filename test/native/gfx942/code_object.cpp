@@ -35,7 +35,7 @@ uint64_t loadSegments(std::span<const std::byte> image, DeviceMemory &memory) {
     for (const Elf64_Phdr &segment : segments) {
         extent = segment.p_type == PT_LOAD ? std::max(extent, segment.p_vaddr + segment.p_memsz) : extent;
     }
-    const uint64_t base = memory.allocate(extent, false);
+    const uint64_t base = memory.allocate(extent);
     for (const Elf64_Phdr &segment : segments) {
         if (segment.p_type == PT_LOAD) {
             auto *to = reinterpret_cast<std::byte *>(base + segment.p_vaddr);

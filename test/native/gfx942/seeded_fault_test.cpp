@@ -23,7 +23,8 @@ struct Run {
     std::vector<uint8_t> reached;
 };
 
-Run runPatched(u32 instruction, Patch patch) {
+/// With one or two devices.
+Run runPatched(u32 devices, u32 instruction, Patch patch) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2";
     static const std::vector<int32_t> prompt = [&] {
         auto tokens = golden::readFolder(folder).prompt;
@@ -31,10 +32,10 @@ Run runPatched(u32 instruction, Patch patch) {
         return tokens;
     }();
     // Three workgroups a lane, so that keys, values and partial sums cross workgroups.
-    TranslationOptions options{.computeUnits = 24, .seed = 5, .slice = 200};
+    TranslationOptions options{.computeUnits = 24 / devices, .seed = 5, .slice = 200};
     options.patches.assign(gfx942::monokernel::kernel.instructions.size(), Patch::none);
     options.patches[instruction] = patch;
-    TranslatedExecutor translated(folder, options);
+    TranslatedExecutor translated(folder, translatedDevices(devices, options, 10'000));
     Run run;
     try {
         run.outcome.tokens = golden::run(*translated.executor, golden::greedyJob(prompt, 2)).tokens;
@@ -45,22 +46,23 @@ Run runPatched(u32 instruction, Patch patch) {
     return run;
 }
 
-const Run &unpatched() {
-    static const Run run = runPatched(0, Patch::none);
-    return run;
+const Run &unpatched(u32 devices) {
+    static const Run one = runPatched(1, 0, Patch::none), two = runPatched(2, 0, Patch::none);
+    return devices == 1 ? one : two;
 }
 
 /// Patches up to `limit` of the instructions that run and that `which` picks, spread evenly; at least `share` of them
 /// must be noticed.
 void expectNoticed(const char *name, Patch patch, size_t limit, double share,
-                   const std::function<bool(std::string_view)> &which) {
-    if (!CHECK_MESSAGE(unpatched().outcome.error.empty(), unpatched().outcome.error)) {
+                   const std::function<bool(std::string_view)> &which, u32 devices = 1) {
+    const Run &unpatchedRun = unpatched(devices);
+    if (!CHECK_MESSAGE(unpatchedRun.outcome.error.empty(), unpatchedRun.outcome.error)) {
         return;
     }
     const auto &listing = gfx942::monokernel::kernel.instructions;
     std::vector<u32> candidates;
     for (u32 i = 0; i < listing.size(); i++) {
-        if (unpatched().reached[i] && which(listing[i].text)) {
+        if (unpatchedRun.reached[i] && which(listing[i].text)) {
             candidates.push_back(i);
         }
     }
@@ -68,8 +70,8 @@ void expectNoticed(const char *name, Patch patch, size_t limit, double share,
     size_t noticed = 0;
     for (size_t i = 0; i < tried; i++) {
         const u32 instruction = candidates[i * candidates.size() / tried];
-        const Outcome outcome = runPatched(instruction, patch).outcome;
-        const bool differs = !outcome.error.empty() || outcome.tokens != unpatched().outcome.tokens;
+        const Outcome outcome = runPatched(devices, instruction, patch).outcome;
+        const bool differs = !outcome.error.empty() || outcome.tokens != unpatchedRun.outcome.tokens;
         noticed += differs;
         std::printf("     %s %#lx %s: %.90s\n", name, listing[instruction].address, listing[instruction].text,
                     !differs                ? "not noticed"
@@ -111,4 +113,31 @@ TEST(seededMissingWaits) {
     expectNoticed("missing wait", Patch::removed, 16, 0.6, [](std::string_view text) {
         return startsWith(text, "s_waitcnt") && (has(text, "vmcnt(0)") || has(text, "lgkmcnt(0)"));
     });
+}
+
+// Between two devices. What both write and read of their own in system scope, as they do the other's, would do with
+// device scope; a store to the host would not.
+
+namespace {
+
+bool ofTheBox(std::string_view text) { return has(text, " sc0 sc1"); }
+
+} // namespace
+
+TEST(seededDroppedStoresBetweenDevices) {
+    expectNoticed(
+        "dropped store of the box", Patch::removed, 4, 0.7,
+        [](std::string_view text) { return startsWith(text, "global_store") && ofTheBox(text); }, 2);
+}
+
+TEST(seededDeviceScopeStoresBetweenDevices) {
+    expectNoticed(
+        "store of the box in device scope", Patch::agent, 10, 0.4,
+        [](std::string_view text) { return startsWith(text, "global_store") && ofTheBox(text); }, 2);
+}
+
+TEST(seededDeviceScopeLoadsOfMailboxes) {
+    expectNoticed(
+        "mailbox load in device scope", Patch::agent, 10, 0.5,
+        [](std::string_view text) { return startsWith(text, "global_load") && ofTheBox(text); }, 2);
 }

@@ -5,12 +5,30 @@
 
 namespace gfx942 {
 
-TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options) {
-    auto translated = std::make_unique<TranslatedDriver>(gfx942::monokernel::kernel, options);
-    driver = translated.get();
-    executor = ::monokernel::makeGpuExecutor(std::move(translated), ::monokernel::Model::open(folder),
+TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options)
+    : TranslatedExecutor(folder, translatedDevices(1, options, 0)) {}
+
+TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder,
+                                       std::vector<std::unique_ptr<TranslatedDriver>> translated)
+    : driver(translated.front().get()) {
+    std::vector<std::unique_ptr<::monokernel::GpuDriver>> drivers;
+    for (auto &one : translated) {
+        drivers.push_back(std::move(one));
+    }
+    executor = ::monokernel::makeGpuExecutor(std::move(drivers), ::monokernel::Model::open(folder),
                                              {.kernelFolder = MONOKERNEL_KERNELS, .slots = 2, .contextLength = 128},
                                              [](double) {});
+}
+
+std::vector<std::unique_ptr<TranslatedDriver>> translatedDevices(u32 count, TranslationOptions options,
+                                                                 u64 longestDelay) {
+    options.box = std::make_shared<Interconnect>(options.seed, longestDelay);
+    std::vector<std::unique_ptr<TranslatedDriver>> devices;
+    for (u32 i = 0; i < count; i++) {
+        devices.push_back(std::make_unique<TranslatedDriver>(gfx942::monokernel::kernel, options));
+        options.seed += options.seed != 0 ? 1000 : 0;
+    }
+    return devices;
 }
 
 namespace {

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 namespace gfx942 {
 
@@ -13,13 +14,20 @@ namespace monokernel {
 extern const TranslatedKernel kernel; ///< of the code object that ships
 }
 
-/// The product's GPU executor on a TranslatedDriver.
+/// The product's GPU executor on translated devices.
 struct TranslatedExecutor {
     std::unique_ptr<::monokernel::Executor> executor;
-    TranslatedDriver *driver; ///< owned by the executor
+    TranslatedDriver *driver; ///< the first device's, owned by the executor
 
     TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options);
+    /// On the drivers of one box.
+    TranslatedExecutor(const std::filesystem::path &folder, std::vector<std::unique_ptr<TranslatedDriver>> drivers);
 };
+
+/// Devices of a box of their own, which run by seeds of their own; between them stores take up to `longestDelay`
+/// instructions of all devices.
+std::vector<std::unique_ptr<TranslatedDriver>> translatedDevices(u32 count, TranslationOptions options,
+                                                                 u64 longestDelay);
 
 /// Logits may differ by this part of their standard deviation (activations are rounded to bf16 on the way).
 constexpr double logitTolerance = 3e-2;

@@ -5,15 +5,17 @@ namespace gfx942 {
 std::vector<std::byte> runKernel(const TranslatedKernel &kernel, u32 operation, std::span<const std::byte> input,
                                  size_t outputBytes, LaunchOptions options) {
     DeviceMemory memory(u64{1} << 26);
-    const u64 in = memory.allocate(input.size(), false), out = memory.allocate(outputBytes, false);
+    Interconnect alone;
+    const u32 device = alone.join(memory);
+    const u64 in = memory.allocate(input.size()), out = memory.allocate(outputBytes);
     std::memcpy(reinterpret_cast<void *>(in), input.data(), input.size());
     memory.markDefined(in, input.size());
     memory.markDefined(out, outputBytes);
     const TestArguments arguments{operation, static_cast<u32>(outputBytes), in, out};
-    const u64 parameters = memory.allocate(sizeof arguments, false);
+    const u64 parameters = memory.allocate(sizeof arguments);
     std::memcpy(reinterpret_cast<void *>(parameters), &arguments, sizeof arguments);
     memory.markDefined(parameters, sizeof arguments);
-    Launch launch(kernel, memory, 0, parameters, options);
+    Launch launch(kernel, alone, device, 0, parameters, options);
     while (!launch.step(100'000)) {
     }
     std::vector<std::byte> result(outputBytes);

@@ -23,6 +23,9 @@ extern const TranslatedKernel kernel;
 namespace faulty {
 extern const TranslatedKernel kernel;
 }
+namespace peers {
+extern const TranslatedKernel kernel;
+}
 
 /// What kernels/device.h calls Arguments.
 struct TestArguments {

@@ -11,20 +11,26 @@ using monokernel::ExecutionError;
 
 namespace {
 
-/// Between two looks of the host.
-constexpr u64 instructionsAStep = 100'000;
+constexpr u64 instructionsAlone = 100'000;                         ///< between two looks of the host
+constexpr u32 slowestPace = 5, fastestPace = 14, longestPace = 40; ///< powers of two, turns
 
 } // namespace
 
 TranslatedDriver::TranslatedDriver(const TranslatedKernel &kernel, const TranslationOptions &options)
-    : kernel_(kernel), options_(options), memory_(options.memoryBytes), reached_(kernel.instructions.size()) {
+    : kernel_(kernel), options_(options), memory_(options.memoryBytes),
+      box_(options.box != nullptr ? options.box : std::make_shared<Interconnect>()), number_(box_->join(memory_)),
+      random_(static_cast<u32>(options.seed)), reached_(kernel.instructions.size()) {
     device_.target = "gfx942";
     device_.name = "translated gfx942";
+    device_.index = number_;
     device_.computeUnits = options.computeUnits;
     device_.memoryBytes = options.memoryBytes;
 }
 
-TranslatedDriver::~TranslatedDriver() = default;
+TranslatedDriver::~TranslatedDriver() {
+    launch_.reset();
+    box_->leave(number_);
+}
 
 void TranslatedDriver::checkRange(uint64_t address, uint64_t bytes, const char *what) const {
     if (!memory_.contains(address, bytes)) {
@@ -32,21 +38,30 @@ void TranslatedDriver::checkRange(uint64_t address, uint64_t bytes, const char *
     }
 }
 
-uint64_t TranslatedDriver::allocate(uint64_t bytes) {
+uint64_t TranslatedDriver::allocate(uint64_t bytes, MemoryKind kind) {
     try {
-        return memory_.allocate(bytes, false);
+        return memory_.allocate(bytes, kind);
     } catch (const std::bad_alloc &) {
         throw ExecutionError("out of device memory");
     }
 }
 
+uint64_t TranslatedDriver::allocate(uint64_t bytes) { return allocate(bytes, MemoryKind::ordinary); }
+uint64_t TranslatedDriver::allocateMailboxes(uint64_t bytes) { return allocate(bytes, MemoryKind::mailboxes); }
+
 monokernel::PinnedMemory TranslatedDriver::allocatePinned(uint64_t bytes) {
-    const uint64_t address = memory_.allocate(bytes, true);
+    const uint64_t address = allocate(bytes, MemoryKind::pinned);
     memory_.markDefined(address, bytes);
     return {reinterpret_cast<std::byte *>(address), address};
 }
 
-void TranslatedDriver::connect(GpuDriver &) { throw ExecutionError("a translated device has no peers"); }
+void TranslatedDriver::connect(GpuDriver &other) {
+    const auto *peer = dynamic_cast<const TranslatedDriver *>(&other);
+    if (peer == nullptr || peer->box_ != box_) {
+        throw ExecutionError("a translated device reaches only those of its own box");
+    }
+    box_->connect(number_, peer->number_);
+}
 
 void TranslatedDriver::upload(uint64_t address, std::span<const std::byte> from) {
     checkRange(address, from.size(), "upload");
@@ -86,11 +101,11 @@ void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t wo
         throw ExecutionError("the launch does not fit the device");
     }
     if (parameters_ == 0) {
-        parameters_ = memory_.allocate(parameters.size(), false);
+        parameters_ = allocate(parameters.size());
     }
     upload(parameters_, parameters);
     fault_.reset();
-    launch_ = std::make_unique<Launch>(kernel_, memory_, codeBase_, parameters_,
+    launch_ = std::make_unique<Launch>(kernel_, *box_, number_, codeBase_, parameters_,
                                        LaunchOptions{.workgroups = workgroups,
                                                      .threads = threads,
                                                      .dynamicLds = sharedBytes,
@@ -101,13 +116,25 @@ void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t wo
     options_.seed += options_.seed != 0 ? 1 : 0; // another schedule next time
 }
 
+u64 TranslatedDriver::instructionsThisTurn() {
+    if (box_->size() == 1 || options_.seed == 0) {
+        return instructionsAlone;
+    }
+    if (turnsAtPace_ == 0) {
+        turnsAtPace_ = 1 + random_() % longestPace;
+        pace_ = slowestPace + random_() % (fastestPace - slowestPace + 1);
+    }
+    turnsAtPace_--;
+    return 1 + random_() % (1u << pace_);
+}
+
 bool TranslatedDriver::finished() {
     if (launch_ == nullptr) {
         return true;
     }
     try {
         const u64 before = launch_->executed();
-        const bool done = launch_->step(instructionsAStep);
+        const bool done = launch_->step(instructionsThisTurn());
         executed_ += launch_->executed() - before;
         if (done) {
             launch_.reset();

@@ -14,20 +14,60 @@ std::string hexadecimal(u64 value) {
     return text;
 }
 
-void checkAddress(const Wave &w, const Access &access, u64 address, u32 bytes) {
-    if (!w.launch->memory.contains(address, bytes)) {
-        fail(w, FaultKind::outOfBounds, access.instruction, "address " + hexadecimal(address));
-    }
+void checkAligned(const Wave &w, const Access &access, u64 address, u32 bytes) {
     if (address % (bytes < 4 ? bytes : 4) != 0) {
         fail(w, FaultKind::misaligned, access.instruction, "address " + hexadecimal(address));
     }
 }
 
+/// Whether one check serves all lanes, as it mostly does.
+bool allInOneAllocation(const Wave &w, const Addresses &at, u32 bytes, u64 x) {
+    u64 low = ~0ull, top = 0, any = 0;
+    for (u64 left = x; left != 0; left &= left - 1) {
+        const u64 address = at.lane[__builtin_ctzll(left)];
+        low = address < low ? address : low;
+        top = address > top ? address : top;
+        any |= address;
+    }
+    return any % (bytes < 4 ? bytes : 4) == 0 && w.launch->memory.contains(low, top - low + bytes);
+}
+
+void checkPeerStore(const Wave &w, const Access &access, u64 address, u32 bytes) {
+    const Launch &launch = *w.launch;
+    const Interconnect &box = launch.interconnect;
+    const u32 peer = box.otherOwner(launch.device, address);
+    if (peer == Interconnect::none || !box.memory(peer).contains(address, bytes)) {
+        failOutside(w, access.instruction, address);
+    }
+    const std::string where = box.describe(peer, address);
+    if (box.memory(peer).kindAt(address) != MemoryKind::mailboxes) {
+        fail(w, FaultKind::peerAccess, access.instruction, "store to " + where + ", which is not for mailboxes");
+    }
+    if (!box.connected(launch.device, peer)) {
+        fail(w, FaultKind::peerAccess, access.instruction, "store to " + where + ", which is not connected");
+    }
+    if (!access.sc0 || !access.sc1) {
+        fail(w, FaultKind::peerScope, access.instruction, "store to " + where);
+    }
+}
+
 } // namespace
 
+void failOutside(const Wave &w, u32 instruction, u64 address) {
+    const Interconnect &box = w.launch->interconnect;
+    const u32 peer = box.otherOwner(w.launch->device, address);
+    if (peer != Interconnect::none) {
+        fail(w, FaultKind::peerAccess, instruction,
+             "address " + hexadecimal(address) + " is " + box.describe(peer, address));
+    }
+    fail(w, FaultKind::outOfBounds, instruction, "address " + hexadecimal(address));
+}
+
 Access scoped(const Wave &w, Access access) {
-    if (w.launch->patch(access.instruction) == Patch::plain) {
-        access.sc0 = access.sc1 = false;
+    const Patch patch = w.launch->patch(access.instruction);
+    if (patch == Patch::plain || patch == Patch::agent) {
+        access.sc0 = false;
+        access.sc1 = access.sc1 && patch == Patch::agent;
     }
     return access;
 }
@@ -39,24 +79,43 @@ void checkKnown(const Wave &w, u32 instruction, u64 known, u64 x) {
 }
 
 void checkAddresses(const Wave &w, const Access &access, const Addresses &at, u32 bytes, u64 x) {
-    u64 low = ~0ull, top = 0, any = 0;
-    for (u64 left = x; left != 0; left &= left - 1) {
-        const u64 address = at.lane[__builtin_ctzll(left)];
-        low = address < low ? address : low;
-        top = address > top ? address : top;
-        any |= address;
-    }
-    // Mostly one check serves all lanes.
-    if (any % (bytes < 4 ? bytes : 4) == 0 && w.launch->memory.contains(low, top - low + bytes)) {
+    if (allInOneAllocation(w, at, bytes, x)) {
         return;
     }
     for (u64 left = x; left != 0; left &= left - 1) {
-        checkAddress(w, access, at.lane[__builtin_ctzll(left)], bytes);
+        const u64 address = at.lane[__builtin_ctzll(left)];
+        if (!w.launch->memory.contains(address, bytes)) {
+            failOutside(w, access.instruction, address);
+        }
+        checkAligned(w, access, address, bytes);
     }
+}
+
+bool checkStoreAddresses(const Wave &w, const Access &access, const Addresses &at, u32 bytes, u64 x) {
+    if (allInOneAllocation(w, at, bytes, x)) {
+        return false;
+    }
+    bool anyPeer = false;
+    for (u64 left = x; left != 0; left &= left - 1) {
+        const u64 address = at.lane[__builtin_ctzll(left)];
+        if (!w.launch->memory.contains(address, bytes)) {
+            checkPeerStore(w, access, address, bytes);
+            anyPeer = true;
+        }
+        checkAligned(w, access, address, bytes);
+    }
+    return anyPeer;
 }
 
 void checkCoherent(const Wave &w, const Access &access, u64 address, const Shadow &shadow) {
     Launch &launch = *w.launch;
+    if (shadow.launch == launch.number && shadow.peer) {
+        if (!access.sc0 || !access.sc1) {
+            fail(w, FaultKind::peerScope, access.instruction,
+                 launch.memory.describe(address) + " was written by device " + std::to_string(shadow.writer));
+        }
+        return;
+    }
     if (shadow.launch != launch.number || shadow.writer == w.group->number || (shadow.device && access.sc1)) {
         return;
     }

@@ -24,7 +24,9 @@ void retire(Wave &w, InFlight &queue) {
         }
     }
     if (&queue == &w.vector && done.count == 0) {
-        applyStores(w, [&](const DelayedStore &store) { return store.number == done.number; });
+        const auto stored = [&](const DelayedStore &store) { return store.number == done.number; };
+        applyStores(w, w.delayed, stored);
+        applyStores(w, w.sent, stored);
     }
 }
 
@@ -134,7 +136,9 @@ u32 barrier(Wave &w, u32 instruction, u32 next) {
 }
 
 u32 sleep(Wave &w, u32 next) {
-    w.state = WaveState::asleep;
+    if (w.launch->hasPolled(w)) { // else there is nothing that it would wait for
+        w.state = WaveState::asleep;
+    }
     return next;
 }
 

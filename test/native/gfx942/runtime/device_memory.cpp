@@ -30,13 +30,13 @@ DeviceMemory::~DeviceMemory() {
     munmap(shadow_, capacity_ / 4 * sizeof(Shadow));
 }
 
-uint64_t DeviceMemory::allocate(uint64_t bytes, bool pinned) {
+uint64_t DeviceMemory::allocate(uint64_t bytes, MemoryKind kind) {
     const uint64_t pages = (bytes + pageBytes - 1) / pageBytes;
     if (bytes == 0 || next_ + (pages + 1) * pageBytes > capacity_) {
         throw std::bad_alloc();
     }
     const uint64_t address = base_ + next_;
-    allocations_.push_back({address, address + bytes, pinned});
+    allocations_.push_back({address, address + bytes, kind});
     for (uint64_t page = 0; page < pages; page++) {
         pages_[pageOf(address) + page] = {static_cast<uint32_t>(allocations_.size() - 1), PageState::undefined};
     }
@@ -61,7 +61,7 @@ void DeviceMemory::useShadow(uint64_t address, uint64_t bytes) {
         }
         const uint16_t defined = pages_[page].state == PageState::plain;
         for (uint64_t word = 0; word < pageBytes / 4; word++) {
-            shadow_[page * pageBytes / 4 + word] = {0, 0, 0, 0, defined};
+            shadow_[page * pageBytes / 4 + word] = {.defined = defined};
         }
         pages_[page].state = PageState::shadowed;
     }
@@ -78,7 +78,7 @@ void DeviceMemory::markDefined(uint64_t address, uint64_t bytes) {
         } else {
             useShadow(address, stop - address);
             for (uint64_t at = address & ~3ull; at < stop; at += 4) {
-                shadow(at) = {0, 0, 0, 0, 1};
+                shadow(at) = {.defined = 1};
             }
         }
         address = stop;

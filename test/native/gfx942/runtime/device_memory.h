@@ -12,11 +12,19 @@ namespace gfx942 {
 
 /// What is known of one dword of device memory.
 struct Shadow {
-    uint32_t time;   ///< of the store, in the launch's own count
-    uint16_t launch; ///< in which it was last stored; 0: by the host or never
-    uint16_t writer : 12;
-    uint16_t device : 1;  ///< stored with device scope (sc1)
-    uint16_t defined : 1; ///< was ever written
+    uint32_t time = 0;   ///< of the store, in the launch's own count
+    uint16_t launch = 0; ///< in which it was last stored; 0: by the host or never
+    uint16_t writer : 12 = 0;
+    uint16_t device : 1 = 0;  ///< stored with device scope (sc1)
+    uint16_t defined : 1 = 0; ///< was ever written
+    uint16_t peer : 1 = 0;    ///< stored by another device, whose number `writer` is
+};
+
+/// What an allocation is for.
+enum class MemoryKind : uint8_t {
+    ordinary,  ///< the device's own
+    pinned,    ///< the host's too
+    mailboxes, ///< devices that are connected store to it
 };
 
 /// The device's memory: one reserved range of host addresses, which are the device's addresses too. Each dword has a
@@ -29,7 +37,7 @@ public:
     DeviceMemory &operator=(const DeviceMemory &) = delete;
 
     /// Undefined contents (a NaN pattern). Throws std::bad_alloc when the capacity is used up.
-    uint64_t allocate(uint64_t bytes, bool pinned);
+    uint64_t allocate(uint64_t bytes, MemoryKind kind = MemoryKind::ordinary);
     /// The host wrote, or is about to read or write, this range: it must lie in one allocation.
     void markDefined(uint64_t address, uint64_t bytes);
     /// Address of the first undefined dword in the range, 0 for none.
@@ -46,7 +54,9 @@ public:
     }
     /// For people: "allocation 2 + 0x1f40".
     std::string describe(uint64_t address) const;
-    bool isPinned(uint64_t address) const { return allocationAt(address).pinned; }
+    /// Whether the address is the device's, allocated or not.
+    bool holds(uint64_t address) const { return address - base_ < capacity_; }
+    MemoryKind kindAt(uint64_t address) const { return allocationAt(address).kind; }
 
     /// True when every dword of the range is defined and was last written by the host.
     bool isPlain(uint64_t address, uint64_t bytes) const {
@@ -74,11 +84,11 @@ private:
     };
     struct Allocation {
         uint64_t begin = 0, end = 0;
-        bool pinned = false;
+        MemoryKind kind = MemoryKind::ordinary;
     };
     uint64_t pageOf(uint64_t address) const { return (address - base_) / pageBytes; }
     const Allocation &allocationAt(uint64_t address) const {
-        return allocations_[address - base_ < capacity_ ? pages_[pageOf(address)].allocation : 0];
+        return allocations_[holds(address) ? pages_[pageOf(address)].allocation : 0];
     }
 
     uint64_t capacity_, base_ = 0, next_ = 0, allocated_ = 0;

@@ -23,6 +23,10 @@ const char *name(FaultKind kind) {
         return "misaligned access";
     case FaultKind::deadlock:
         return "deadlock";
+    case FaultKind::peerAccess:
+        return "access to another device";
+    case FaultKind::peerScope:
+        return "access between devices without system scope";
     }
     return "fault";
 }
@@ -51,7 +55,10 @@ void fail(const Wave &wave, FaultKind kind, u32 instruction, const std::string &
     char place[160];
     std::snprintf(place, sizeof place, "workgroup %u wave %u, %s+%#llx: ", wave.group->number, wave.index, at.region,
                   static_cast<unsigned long long>(at.address));
-    std::string message = place + ("'" + std::string(at.text) + "': ") + what;
+    const Launch &launch = *wave.launch;
+    const std::string device =
+        launch.interconnect.size() > 1 ? "device " + std::to_string(launch.device) + ", " : std::string();
+    std::string message = device + place + ("'" + std::string(at.text) + "': ") + what;
     if (kind == FaultKind::undefinedValue && wave.group->undefinedAddress != 0) {
         message += std::string("; its workgroup last loaded undefined memory by '") +
                    wave.launch->kernel.instructions[wave.group->undefinedBy].text + "' at " +

@@ -14,7 +14,9 @@ enum class FaultKind : uint8_t {
     undefinedValue, ///< an address, branch, exec mask or result for the host depends on something never written
     outOfBounds,    ///< outside every allocation, or outside the workgroup's LDS
     misaligned,
-    deadlock, ///< no wave can go on
+    deadlock,   ///< no wave can go on
+    peerAccess, ///< of another device's memory, other than a store to the mailboxes of a connected one
+    peerScope, ///< without system scope: a store to another device's mailboxes, or a load of what another device stored
 };
 
 const char *name(FaultKind kind);

@@ -6,6 +6,7 @@
 #include "runtime/store_queue.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 namespace gfx942 {
@@ -49,9 +50,10 @@ void loadLane(Wave &w, const Access &access, u64 address, u32 lane) {
 }
 
 DelayedStore storeOf(Wave &w, const Access &access, u64 address, u32 lane) {
-    DelayedStore store{address, elementBytes(access), 0, {}, 0, access.sc1, access.sc0 && access.sc1};
+    DelayedStore store{
+        .address = address, .bytes = elementBytes(access), .device = access.sc1, .system = access.sc0 && access.sc1};
     store.defined = fromRegisters(w, access, access.reg, lane, store.data);
-    if (w.launch->memory.isPinned(address)) {
+    if (w.launch->memory.kindAt(address) == MemoryKind::pinned) {
         if (!store.system) {
             fail(w, FaultKind::incoherent, access.instruction, "store to host memory without system scope");
         }
@@ -60,6 +62,20 @@ DelayedStore storeOf(Wave &w, const Access &access, u64 address, u32 lane) {
         }
     }
     return store;
+}
+
+/// Another device sees 8 aligned bytes at once, no more.
+void sendPieces(Wave &w, const DelayedStore &whole) {
+    for (u32 done = 0; done < whole.bytes;) {
+        DelayedStore piece = whole;
+        piece.toPeer = true;
+        piece.address = whole.address + done;
+        piece.bytes = std::min(whole.bytes - done, 8 - static_cast<u32>(piece.address % 8));
+        std::memcpy(piece.data, reinterpret_cast<const std::byte *>(whole.data) + done, piece.bytes);
+        piece.defined = whole.defined >> done / 4;
+        w.sent.push_back(piece);
+        done += piece.bytes;
+    }
 }
 
 } // namespace
@@ -96,22 +112,31 @@ void globalStore(Wave &w, const Access &given, const Addresses &at, u64 known, u
         return;
     }
     checkKnown(w, access.instruction, known, x);
-    checkAddresses(w, access, at, elementBytes(access), x);
+    const bool toPeers = checkStoreAddresses(w, access, at, elementBytes(access), x);
     if (x != 0 && anyDelayed(w)) {
         const Range range = rangeOf(at, elementBytes(access), x);
         settleStores(w, range.begin, range.end);
     }
+    if (toPeers) {
+        settleSent(w, at, elementBytes(access), x);
+    }
     const u32 number = issueVector(w, access.instruction, 0, 0);
     const bool late = w.launch->chance(2);
+    const size_t sent = w.sent.size();
     for (u64 left = x; left != 0; left &= left - 1) {
         const u32 lane = static_cast<u32>(__builtin_ctzll(left));
         DelayedStore store = storeOf(w, access, at.lane[lane], lane);
         store.number = number;
-        if (late) {
+        if (toPeers && !w.launch->memory.holds(store.address)) {
+            sendPieces(w, store);
+        } else if (late) {
             w.delayed.push_back(store);
         } else {
             applyStore(w, store);
         }
+    }
+    if (w.sent.size() > sent) {
+        w.launch->interconnect.send(w, sent);
     }
 }
 
@@ -121,6 +146,7 @@ void globalAtomic(Wave &w, const Access &given, const Addresses &at, u32 data, u
     checkKnown(w, access.instruction, known, x);
     checkAddresses(w, access, at, bytes, x);
     const bool system = access.sc1;
+    access.sc0 = system;
     access.sc1 = true; // performed where all compute units see it
     for (u64 left = x; left != 0; left &= left - 1) {
         const u32 lane = static_cast<u32>(__builtin_ctzll(left));
@@ -130,7 +156,8 @@ void globalAtomic(Wave &w, const Access &given, const Addresses &at, u32 data, u
         for (u32 word = 0; word < access.dwords * (access.operation == Operation::compareExchange ? 2 : 1); word++) {
             defined = defined && (w.defined[data + word] >> lane & 1);
         }
-        DelayedStore store{address, bytes, 0, {}, defined ? allDefined : 0, true, system};
+        DelayedStore store{
+            .address = address, .bytes = bytes, .defined = defined ? allDefined : 0, .device = true, .system = system};
         u32 old[4] = {};
         std::memcpy(old, reinterpret_cast<const void *>(address), bytes);
         combine(access.operation, bytes, old, &w.v[data][lane], laneCount, store.data);

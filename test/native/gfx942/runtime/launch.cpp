@@ -16,14 +16,16 @@ constexpr u32 poison = 0xffbadbadu;
 constexpr u32 idleLimit = 400;
 constexpr u64 idleTicks = 5'000'000; // 50 ms of the 100 MHz clock
 constexpr u64 spinLimit = 40'000;    // instructions a wave without one store anywhere
+/// With other devices a kernel gets so many times the patience: its long waits look for what the host says.
+constexpr u32 patienceWithPeers = 11;
 
 } // namespace
 
-Launch::Launch(const TranslatedKernel &translated, DeviceMemory &deviceMemory, u64 base, u64 parameters,
+Launch::Launch(const TranslatedKernel &translated, Interconnect &box, u32 deviceNumber, u64 base, u64 parameters,
                const LaunchOptions &launchOptions)
-    : kernel(translated), memory(deviceMemory), codeBase(base), options(launchOptions),
-      number(deviceMemory.nextLaunch()), groups_(launchOptions.workgroups),
-      random_(static_cast<u32>(launchOptions.seed)) {
+    : kernel(translated), interconnect(box), device(deviceNumber), memory(box.memory(deviceNumber)), codeBase(base),
+      options(launchOptions), number(memory.nextLaunch()), groups_(launchOptions.workgroups),
+      random_(static_cast<u32>(launchOptions.seed)), patience_(box.size() > 1 ? patienceWithPeers : 1) {
     const u32 wavesPerGroup = options.threads / laneCount;
     polled_.resize(options.workgroups * wavesPerGroup);
     for (u32 g = 0; g < options.workgroups; g++) {
@@ -41,9 +43,10 @@ Launch::Launch(const TranslatedKernel &translated, DeviceMemory &deviceMemory, u
             start(*waves_.back(), group, index, parameters);
         }
     }
+    interconnect.begin(device, *this);
 }
 
-Launch::~Launch() = default;
+Launch::~Launch() { interconnect.end(device, *this); }
 
 void Launch::start(Wave &w, Workgroup &group, u32 index, u64 parameters) {
     for (u32 r = 0; r < vectorWords; r++) {
@@ -139,6 +142,7 @@ void Launch::runSlice(u32 slot) {
         w.block = kernel.blocks[w.block](w);
     }
     executed_ += w.executed - before;
+    interconnect.advance(w.executed - before);
     if (chance(3)) {
         drain(w);
     }
@@ -152,13 +156,13 @@ void Launch::runSlice(u32 slot) {
 void Launch::drain(Wave &w) {
     if (!w.delayed.empty()) {
         const u32 mask = random_();
-        applyStores(w, [&](const DelayedStore &store) { return mask >> (store.address / 4 % 24) & 1; });
+        applyStores(w, w.delayed, [&](const DelayedStore &store) { return mask >> (store.address / 4 % 24) & 1; });
     }
 }
 
 void Launch::drainAll() {
     for (const auto &wave : waves_) {
-        applyAllStores(*wave);
+        applyOwnStores(*wave);
     }
     draining_.clear();
 }
@@ -174,42 +178,57 @@ std::string Launch::stuckWaves() const {
             text.append(wave->state == WaveState::atBarrier ? "(barrier)" : "(polls)");
         }
     }
-    return "no store by any wave; workgroup.wave:" + text;
+    const std::string where = interconnect.size() > 1 ? "device " + std::to_string(device) + ", " : std::string();
+    return where + "no store by any wave; workgroup.wave:" + text;
 }
 
-/// Nothing can run: stores under way arrive; when that wakes nobody, time passes and everyone looks again.
-void Launch::passTime() {
+/// Nothing can run: stores under way arrive. When that wakes nobody and no other device can do anything either, time
+/// passes and everyone looks again. False when the device has to wait for the others.
+bool Launch::passTime() {
     drainAll();
     wakeSleepers(false);
     if (runnable_.empty()) {
+        interconnect.setIdle(device);
+        if (interconnect.othersBusy(device)) {
+            return false;
+        }
+        if (interconnect.skipToArrival()) {
+            wakeSleepers(false);
+            return !runnable_.empty();
+        }
         skippedTicks_ += idleTicks;
-        idleRounds_ = time == timeOfLastIdle_ ? idleRounds_ + 1 : 0;
-        timeOfLastIdle_ = time;
+        idleRounds_ = interconnect.stores() == storesAtIdle_ ? idleRounds_ + 1 : 0;
+        storesAtIdle_ = interconnect.stores();
         wakeSleepers(true);
     }
-    if (idleRounds_ > idleLimit) {
+    if (idleRounds_ > idleLimit * patience_) {
         throw ExecutionFault(FaultKind::deadlock, stuckWaves());
     }
+    return true;
 }
 
 bool Launch::step(u64 instructions) {
     const u64 end = executed_ + instructions;
+    interconnect.takeTurn(device);
     while (executed_ < end) {
         if (runnable_.empty() && asleep_.empty()) {
             if (!std::ranges::all_of(waves_, [](const auto &w) { return w->state == WaveState::finished; })) {
                 throw ExecutionFault(FaultKind::deadlock, stuckWaves());
             }
             drainAll();
+            interconnect.end(device, *this);
             return true;
         }
-        if (time != lastTime_) {
-            lastTime_ = time;
+        if (storesSeen_ != interconnect.stores()) {
+            storesSeen_ = interconnect.stores();
             lastStoreAt_ = executed_;
-        } else if (executed_ - lastStoreAt_ > spinLimit * waves_.size()) {
+        } else if (executed_ - lastStoreAt_ > spinLimit * patience_ * waves_.size()) {
             throw ExecutionFault(FaultKind::deadlock, stuckWaves());
         }
         if (runnable_.empty()) {
-            passTime();
+            if (!passTime()) {
+                return false;
+            }
         } else if (storesSinceWake_ > 0 && chance(8)) {
             wakeSleepers(false);
         }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/device_memory.h"
+#include "runtime/interconnect.h"
 #include "runtime/wave.h"
 
 #include <bitset>
@@ -17,6 +17,7 @@ enum class Patch : uint8_t {
     none,
     removed, ///< a wait, barrier or store that does nothing
     plain,   ///< a memory access without its scope bits
+    agent,   ///< one of system scope with device scope only
 };
 
 struct LaunchOptions {
@@ -52,15 +53,20 @@ struct Workgroup {
 /// One kernel launch: all workgroups resident, their waves interleaved by a scheduler, every instruction checked.
 class Launch {
 public:
-    Launch(const TranslatedKernel &kernel, DeviceMemory &memory, u64 codeBase, u64 parameters,
+    Launch(const TranslatedKernel &kernel, Interconnect &interconnect, u32 device, u64 codeBase, u64 parameters,
            const LaunchOptions &options);
     ~Launch();
+    Launch(const Launch &) = delete;
+    Launch &operator=(const Launch &) = delete;
 
-    /// Runs about `instructions` wave-instructions; true when every wave has finished. Throws ExecutionFault.
+    /// Runs about `instructions` wave-instructions, fewer when every wave waits for other devices; true when every wave
+    /// has finished. Throws ExecutionFault.
     bool step(u64 instructions);
     u64 executed() const { return executed_; }
 
     const TranslatedKernel &kernel;
+    Interconnect &interconnect;
+    const u32 device; ///< of the interconnect
     DeviceMemory &memory;
     const u64 codeBase;
     const LaunchOptions options;
@@ -85,9 +91,11 @@ public:
             polled_[waveNumber(w)].set(lineOf(at.lane[__builtin_ctzll(left)]));
         }
     }
+    bool hasPolled(const Wave &w) const { return polled_[waveNumber(w)].any(); }
     /// True with probability 1/n; never in round-robin order.
     bool chance(u32 n) { return options.seed != 0 && random_() % n == 0; }
     Workgroup &group(u32 index) { return groups_[index]; }
+    std::span<const std::unique_ptr<Wave>> waves() const { return waves_; }
 
 private:
     /// Lines of 64 bytes, hashed: a set of addresses that errs only by holding too many.
@@ -103,7 +111,7 @@ private:
     }
     void drain(Wave &wave);
     void drainAll();
-    void passTime();
+    bool passTime();
     std::string stuckWaves() const;
 
     std::vector<Workgroup> groups_;
@@ -113,8 +121,9 @@ private:
     Lines stored_, storedBefore_; ///< since the last time that sleepers were looked at, and in the time before
     std::minstd_rand random_;
     u64 executed_ = 0, next_ = 0, storesSinceWake_ = 1, skippedTicks_ = 0;
-    u32 idleRounds_ = 0, timeOfLastIdle_ = 0, lastTime_ = 0;
-    u64 lastStoreAt_ = 0; ///< in instructions
+    u32 idleRounds_ = 0, patience_;
+    u64 storesAtIdle_ = 0, storesSeen_ = 0; ///< of all devices
+    u64 lastStoreAt_ = 0;                   ///< in instructions
 };
 
 } // namespace gfx942

@@ -13,7 +13,7 @@ void scalarLoad(Wave &w, u32 instruction, u32 r, u32 dwords, u64 address, u64 kn
     address &= ~3ull;
     const DeviceMemory &memory = w.launch->memory;
     if (!memory.contains(address, 4 * dwords)) {
-        fail(w, FaultKind::outOfBounds, instruction, "scalar load outside every allocation");
+        failOutside(w, instruction, address);
     }
     for (u32 word = 0; word < dwords; word++) {
         const u64 at = address + 4 * word;
@@ -28,7 +28,7 @@ void scalarLoad(Wave &w, u32 instruction, u32 r, u32 dwords, u64 address, u64 kn
 
 void writeBack(Wave &w, u32 instruction, bool device) {
     if (device && w.launch->patch(instruction) == Patch::none) {
-        applyAllStores(w);
+        applyOwnStores(w);
         w.group->writtenBack = ++w.launch->time;
     }
     issueVector(w, instruction, 0, 0);

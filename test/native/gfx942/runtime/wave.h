@@ -85,12 +85,14 @@ private:
 
 /// A store that the wave has issued and memory has not seen yet.
 struct DelayedStore {
-    u64 address;
-    u32 bytes;
-    u32 number; ///< of its InFlight entry
-    u32 data[4];
-    u32 defined; ///< one bit a dword
-    bool device, system;
+    u64 address = 0;
+    u32 bytes = 0;
+    u32 number = 0; ///< of its InFlight entry
+    u32 data[4] = {};
+    u32 defined = 0; ///< one bit a dword
+    bool device = false, system = false;
+    bool toPeer = false; ///< to another device's mailboxes
+    u64 due = 0;         ///< when it arrives there at the latest, in instructions of all devices
 };
 
 enum class WaveState : uint8_t { running, atBarrier, asleep, finished };
@@ -112,7 +114,8 @@ struct Wave {
     Launch *launch;
     Workgroup *group;
     InFlight vector, local, scalar; ///< vmcnt; lgkmcnt's LDS part, which is in order, and its scalar part, which is not
-    std::vector<DelayedStore> delayed;
+    std::vector<DelayedStore> delayed; ///< on the way to the own device's memory
+    std::vector<DelayedStore> sent;    ///< to other devices'
 };
 
 } // namespace gfx942
