@@ -3,6 +3,7 @@
 #include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/driver.h"
 #include "exec/gpu/hip_driver.h"
+#include "forwarding_driver.h"
 
 #include <cstdio>
 #include <stdexcept>
@@ -30,31 +31,18 @@ inline std::unique_ptr<monokernel::GpuDriver> openDriver(const monokernel::GpuDe
 
 /// A part of a device that passes for a device of its own: kernels on two halves of a GPU exchange words through its
 /// memory as two GPUs do through theirs, but for the links between them.
-class PartOfDevice final : public monokernel::GpuDriver {
+class PartOfDevice final : public ForwardingDriver {
 public:
-    PartOfDevice(std::unique_ptr<GpuDriver> driver, uint32_t parts)
-        : driver_(std::move(driver)), device_(driver_->device()) {
+    PartOfDevice(std::unique_ptr<monokernel::GpuDriver> whole, uint32_t parts)
+        : ForwardingDriver(std::move(whole)), device_(driver().device()) {
         device_.computeUnits /= parts;
         device_.memoryBytes /= parts;
     }
 
     const monokernel::GpuDevice &device() const override { return device_; }
-    uint64_t allocate(uint64_t bytes) override { return driver_->allocate(bytes); }
-    monokernel::PinnedMemory allocatePinned(uint64_t bytes) override { return driver_->allocatePinned(bytes); }
-    uint64_t allocateMailboxes(uint64_t bytes) override { return driver_->allocateMailboxes(bytes); }
     void connect(GpuDriver &) override {} // the memory is one
-    void upload(uint64_t address, std::span<const std::byte> from) override { driver_->upload(address, from); }
-    void download(std::span<std::byte> to, uint64_t address) override { driver_->download(to, address); }
-    void clear(uint64_t address, uint64_t bytes) override { driver_->clear(address, bytes); }
-    void loadKernel(const std::filesystem::path &file) override { driver_->loadKernel(file); }
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
-                uint32_t sharedBytes) override {
-        driver_->launch(parameters, workgroups, threads, sharedBytes);
-    }
-    bool finished() override { return driver_->finished(); }
 
 private:
-    std::unique_ptr<GpuDriver> driver_;
     monokernel::GpuDevice device_;
 };
 

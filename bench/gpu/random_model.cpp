@@ -1,5 +1,7 @@
 #include "random_model.h"
 
+#include "forwarding_driver.h"
+
 #include <fstream>
 #include <vector>
 
@@ -51,11 +53,11 @@ private:
     std::vector<std::pair<uint64_t, uint64_t>> norms_;
 };
 
-class RandomWeights final : public GpuDriver {
+class RandomWeights final : public ForwardingDriver {
 public:
     RandomWeights(std::unique_ptr<GpuDriver> driver, uint64_t weightBytes, uint64_t embeddingBegin,
                   uint64_t embeddingEnd)
-        : driver_(std::move(driver)), weightBytes_(weightBytes), embeddingBegin_(embeddingBegin),
+        : ForwardingDriver(std::move(driver)), weightBytes_(weightBytes), embeddingBegin_(embeddingBegin),
           embeddingEnd_(embeddingEnd) {
         uint64_t state = 0x9e3779b97f4a7c15ull;
         pool_.resize((256u << 20) / 8);
@@ -67,40 +69,27 @@ public:
         }
     }
 
-    const GpuDevice &device() const override { return driver_->device(); }
     uint64_t allocate(uint64_t bytes) override {
-        const uint64_t address = driver_->allocate(bytes);
+        const uint64_t address = driver().allocate(bytes);
         base_ = base_ == 0 ? address : base_;
         return address;
     }
-    uint64_t allocateMailboxes(uint64_t bytes) override { return driver_->allocateMailboxes(bytes); }
-    void connect(GpuDriver &other) override { driver_->connect(*dynamic_cast<RandomWeights &>(other).driver_); }
-    PinnedMemory allocatePinned(uint64_t bytes) override { return driver_->allocatePinned(bytes); }
     void upload(uint64_t address, std::span<const std::byte> from) override {
         const uint64_t at = address - base_;
         if (at >= weightBytes_ && (at < embeddingBegin_ || at >= embeddingEnd_)) {
-            driver_->upload(address, from);
+            driver().upload(address, from);
             return;
         }
         const auto pool = std::as_bytes(std::span(pool_));
         const uint64_t start = (at / 64 * 2654435761ull) % (pool.size() / 2) / 64 * 64;
         for (uint64_t done = 0; done < from.size();) {
             const uint64_t part = std::min<uint64_t>(from.size() - done, pool.size() - start);
-            driver_->upload(address + done, pool.subspan(start, part));
+            driver().upload(address + done, pool.subspan(start, part));
             done += part;
         }
     }
-    void download(std::span<std::byte> to, uint64_t address) override { driver_->download(to, address); }
-    void clear(uint64_t address, uint64_t bytes) override { driver_->clear(address, bytes); }
-    void loadKernel(const std::filesystem::path &file) override { driver_->loadKernel(file); }
-    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
-                uint32_t sharedBytes) override {
-        driver_->launch(parameters, workgroups, threads, sharedBytes);
-    }
-    bool finished() override { return driver_->finished(); }
 
 private:
-    std::unique_ptr<GpuDriver> driver_;
     uint64_t weightBytes_, embeddingBegin_, embeddingEnd_, base_ = 0;
     std::vector<uint64_t> pool_;
 };
