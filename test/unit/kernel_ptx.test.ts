@@ -7,7 +7,7 @@ import { root } from './nano';
 const ptx = path.join(root, 'native/prebuilds/kernels/monokernel.sm_90.ptx');
 
 // Without a rounding modifier the driver's compiler may fuse a product with a sum, here so and there otherwise: a
-// prompt's logits then depend on how many of its tokens ran together (seen on an H200).
+// prompt's logits can then depend on how many of its tokens ran together. (They did on an H200; this is the likely cause.)
 test(
   'kernel: every f32 sum and product for sm_90 says how it rounds',
   { skip: !existsSync(ptx) && 'no kernel was built' },
