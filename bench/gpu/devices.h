@@ -1,8 +1,5 @@
 #pragma once
 
-#include "exec/gpu/cuda_driver.h"
-#include "exec/gpu/driver.h"
-#include "exec/gpu/hip_driver.h"
 #include "forwarding_driver.h"
 
 #include <cstdio>
@@ -22,11 +19,6 @@ inline std::vector<monokernel::GpuDevice> devicesOfOneKind() {
     }
     std::erase_if(devices, [kind = devices.front().target](const auto &device) { return device.target != kind; });
     return devices;
-}
-
-inline std::unique_ptr<monokernel::GpuDriver> openDriver(const monokernel::GpuDevice &device) {
-    return device.target == "gfx942" ? monokernel::openHipDriver(device.index)
-                                     : monokernel::openCudaDriver(device.index);
 }
 
 /// A part of a device that passes for a device of its own: kernels on two halves of a GPU exchange words through its

@@ -23,7 +23,7 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 /// Terabytes a second that a kernel reads (copy: reads and writes), the best of five runs of several passes.
 double streamRate(const GpuDevice &device, const std::filesystem::path &kernels, bool copy) {
-    const auto driver = bench::openDriver(device);
+    const auto driver = openGpuDriver(device);
     driver->loadKernel(kernels / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
     const uint64_t bytes = 4ull << 30;
     kernel::StreamParameters p{};
@@ -110,7 +110,7 @@ std::unique_ptr<Executor> load(std::span<const GpuDevice> devices, const Model &
     const kernel::Parameters &p = layout.parameters;
     std::vector<std::unique_ptr<GpuDriver>> drivers;
     for (const GpuDevice &device : devices) {
-        drivers.push_back(bench::withRandomWeights(bench::openDriver(device), layout.weightBytes, p.embedding,
+        drivers.push_back(bench::withRandomWeights(openGpuDriver(device), layout.weightBytes, p.embedding,
                                                    p.embedding + p.hidden * 2ull * p.vocabulary));
     }
     return makeGpuExecutor(std::move(drivers), model, options, {});

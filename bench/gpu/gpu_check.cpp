@@ -34,6 +34,14 @@ std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::p
     return makeGpuExecutor(std::span(&device, 1), Model::open(folder), {kernels, 2, 0}, {});
 }
 
+golden::Output checkGreedy(Executor &executor, const golden::Folder &expected, const std::string &label) {
+    const auto count = static_cast<uint32_t>(expected.greedy.size());
+    const golden::Output output = golden::run(executor, golden::greedyJob(expected.prompt, count));
+    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuTolerance);
+    expect(right == count, label + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(count));
+    return output;
+}
+
 void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, const std::string &name) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / name;
     const golden::Folder expected = golden::readFolder(folder);
@@ -45,12 +53,9 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
         expect(executor->logits(1, expected.prompt, expected.positions, width) == byToken,
                name + " the same bits with " + std::to_string(width) + " tokens a step");
     }
+    const golden::Output output = checkGreedy(*executor, expected, name);
     const auto count = static_cast<uint32_t>(expected.greedy.size());
-    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, count));
-    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuTolerance);
-    expect(right == count, name + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(count));
-    const golden::Output again = golden::run(*executor, golden::greedyJob(expected.prompt, count));
-    expect(again == output, name + " the same bits again");
+    expect(golden::run(*executor, golden::greedyJob(expected.prompt, count)) == output, name + " the same bits again");
 }
 
 void checkNano(const GpuDevice &device, const std::filesystem::path &kernels, const std::filesystem::path &folder) {
@@ -132,18 +137,14 @@ void checkShared(const std::function<std::vector<std::unique_ptr<GpuDriver>>(uin
     if (model.spec().laneCount > 1) {
         expect(shared == logits(1), label + " the same bits as on one");
     }
-    const auto executor = makeGpuExecutor(open(count), model, {kernels, 2, 0}, {});
-    const auto tokens = static_cast<uint32_t>(expected.greedy.size());
-    const golden::Output output = golden::run(*executor, golden::greedyJob(expected.prompt, tokens));
-    const size_t right = golden::firstWrongToken(output.tokens, expected.greedy, expected.margin, golden::gpuTolerance);
-    expect(right == tokens, label + " greedy tokens: " + std::to_string(right) + " of " + std::to_string(tokens));
+    checkGreedy(*makeGpuExecutor(open(count), model, {kernels, 2, 0}, {}), expected, label);
 }
 
 void checkHalves(const GpuDevice &device, const std::filesystem::path &kernels) {
     const auto halves = [&](uint32_t count) {
         std::vector<std::unique_ptr<GpuDriver>> drivers;
         for (uint32_t i = 0; i < count; i++) {
-            drivers.push_back(std::make_unique<bench::PartOfDevice>(bench::openDriver(device), 2));
+            drivers.push_back(std::make_unique<bench::PartOfDevice>(openGpuDriver(device), 2));
         }
         return drivers;
     };
@@ -156,7 +157,7 @@ void checkDevices(std::span<const GpuDevice> devices, const std::filesystem::pat
     const auto open = [&](uint32_t count) {
         std::vector<std::unique_ptr<GpuDriver>> drivers;
         for (const GpuDevice &device : devices.first(count)) {
-            drivers.push_back(bench::openDriver(device));
+            drivers.push_back(openGpuDriver(device));
         }
         return drivers;
     };

@@ -1,8 +1,7 @@
 // Which memory of each usable GPU is near which of its dies, as `npm run doctor -- --calibrate` measures it, several
 // times over. Keeps nothing. Usage: gpu_homes KERNELS [TIMES]
 
-#include "exec/gpu/cuda_driver.h"
-#include "exec/gpu/hip_driver.h"
+#include "exec/gpu/driver.h"
 #include "exec/gpu/page_calibration.h"
 
 #include <chrono>
@@ -15,7 +14,7 @@ namespace {
 
 void measure(const GpuDevice &device, const char *kernels) {
     const auto start = std::chrono::steady_clock::now();
-    const auto driver = device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
+    const auto driver = openGpuDriver(device);
     const DeviceShape shape = deviceShape(device.target, device.computeUnits);
     const Calibration found = calibratePages(*driver, shape, {.kernelFolder = kernels});
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -3,8 +3,7 @@
 #include "binding/arguments.h"
 #include "binding/errors.h"
 #ifdef MONOKERNEL_GPU
-#include "exec/gpu/cuda_driver.h"
-#include "exec/gpu/hip_driver.h"
+#include "exec/gpu/driver.h"
 #include "exec/gpu/page_calibration.h"
 #endif
 
@@ -22,7 +21,7 @@ std::string calibrateDevice(const GpuDevice &device, const std::filesystem::path
     if (folder.empty()) {
         throw ExecutionError("there is no folder to keep it in: set XDG_CACHE_HOME or HOME");
     }
-    const auto driver = device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index);
+    const auto driver = openGpuDriver(device);
     const Calibration found =
         calibratePages(*driver, deviceShape(device.target, device.computeUnits), {.kernelFolder = kernels});
     writeCalibration(folder, found);

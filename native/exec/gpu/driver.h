@@ -45,6 +45,9 @@ public:
     virtual bool finished() = 0;
 };
 
+/// The driver of a device that findGpuDevices found. Throws ExecutionError where it cannot be had.
+std::unique_ptr<GpuDriver> openGpuDriver(const GpuDevice &device);
+
 /// Runs the monokernel through any drivers of one target, whose devices share the model: a Laneformer's lanes are dealt
 /// out to them in order, a plain transformer is run tensor-parallel. Throws ExecutionError where the model cannot be
 /// shared out evenly or a device cannot reach another's memory.

@@ -1,11 +1,9 @@
 #include "exec/gpu/gpu_executor.h"
 
-#include "exec/gpu/cuda_driver.h"
 #include "exec/gpu/driver.h"
 #include "exec/gpu/failed_wait.h"
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/gpu_shard.h"
-#include "exec/gpu/hip_driver.h"
 #include "exec/gpu/weight_upload.h"
 #include "model/model_error.h"
 #include "plan/plan.h"
@@ -366,16 +364,9 @@ std::unique_ptr<Executor> makeGpuExecutor(std::span<const GpuDevice> devices, co
                                           const GpuOptions &options, const std::function<void(double)> &progress) {
     Drivers drivers;
     for (const GpuDevice &device : devices) {
-        drivers.push_back(device.target == "gfx942" ? openHipDriver(device.index) : openCudaDriver(device.index));
+        drivers.push_back(openGpuDriver(device));
     }
     return makeGpuExecutor(std::move(drivers), model, options, progress);
-}
-
-std::vector<GpuDevice> findGpuDevices(std::string &why) {
-    std::vector<GpuDevice> devices = findHipDevices(why);
-    const std::vector<GpuDevice> cuda = findCudaDevices(why);
-    devices.insert(devices.end(), cuda.begin(), cuda.end());
-    return devices;
 }
 
 } // namespace monokernel
