@@ -9,6 +9,7 @@ LINE and COLUMN count from 1; without COLUMN the cursor is at the line's end.
   --model DIR           folder of the model (default: the one that comes with the extension)
   --engine NAME         auto, cpu, gfx942 or sm_90
   --precision NAME      auto, bf16 (weights as stored) or int8; CPU only
+  --speculation NAME    off or promptLookup; CPU only
   --threads N           CPU workers
   --mode NAME           auto, line or block
   --max-tokens N        longest completion
@@ -40,6 +41,7 @@ function readArguments(args: string[]) {
       model: { type: 'string', default: '' },
       engine: { type: 'string', default: 'auto' },
       precision: { type: 'string', default: 'auto' },
+      speculation: { type: 'string', default: 'off' },
       threads: { type: 'string', default: '0' },
       mode: { type: 'string', default: 'auto' },
       'max-tokens': { type: 'string' },
@@ -53,11 +55,13 @@ function readArguments(args: string[]) {
     model: { path: values.model },
     engine: values.engine,
     precision: values.precision,
+    speculation: values.speculation,
     threads: Number(values.threads),
     completion: { mode: values.mode, ...(maxTokens === undefined ? {} : { maxTokens: Number(maxTokens) }) },
   });
   if (settings.engine !== values.engine) throw new Error(`There is no engine "${values.engine}".`);
   if (settings.precision !== values.precision) throw new Error(`There is no precision "${values.precision}".`);
+  if (settings.speculation !== values.speculation) throw new Error(`There is no speculation "${values.speculation}".`);
   if (settings.completion.mode !== values.mode) throw new Error(`There is no mode "${values.mode}".`);
   return { place, settings, json: values.json };
 }
@@ -65,7 +69,7 @@ function readArguments(args: string[]) {
 /** The cursor's line with the ghost text marked, and what it took. */
 function describe(result: OneCompletion, colour: boolean): string {
   const {
-    statistics: { promptTokens, prefilled, generated, timeToFirstToken, decodeRate, stop },
+    statistics: { promptTokens, prefilled, generated, drafted, accepted, timeToFirstToken, decodeRate, stop },
   } = result;
   const ghost = colour ? `\x1b[2m${result.text}\x1b[0m` : `⟦${result.text}⟧`;
   const shown = result.text === '' ? `${result.linePrefix}\n(no completion here)` : `${result.linePrefix}${ghost}`;
@@ -77,6 +81,7 @@ function describe(result: OneCompletion, colour: boolean): string {
     ...result.warnings,
     `prompt ${promptTokens} tokens, first token after ${timeToFirstToken.toFixed(0)} ms (${rate.toFixed(0)} tokens/s)`,
     `${generated} tokens at ${decodeRate.toFixed(1)} tokens/s, stopped by ${stop}; ${result.milliseconds.toFixed(0)} ms in all, loading aside`,
+    ...(drafted > 0 ? [`${accepted} of these tokens were drafted right, of ${drafted} drafted`] : []),
   ].join('\n');
 }
 

@@ -95,14 +95,16 @@ export class ModelHost {
 }
 
 /** Why the engine runs as it does, and what of the settings it does not do. */
-function choicesOf({ model }: Engine, { precision }: Settings): Pick<StatusParams, 'reason' | 'warnings'> {
+function choicesOf({ model }: Engine, settings: Settings): Pick<StatusParams, 'reason' | 'warnings'> {
+  const { precision, speculation } = settings;
   const reasons = [model.deviceReason, model.precisionReason && `precision ${model.precisionReason}`];
   const reason = reasons.filter((part) => part !== undefined && part !== '').join('; ');
-  const refused = precision === 'int8' && model.precision === 'stored';
-  return {
-    ...(reason === '' ? {} : { reason }),
-    ...(refused && model.precisionReason ? { warnings: [`monokernel.precision: ${model.precisionReason}.`] } : {}),
-  };
+  const warnings: string[] = [];
+  if (precision === 'int8' && model.precision === 'stored' && model.precisionReason)
+    warnings.push(`monokernel.precision: ${model.precisionReason}.`);
+  if (speculation !== 'off' && model.speculates === false)
+    warnings.push('monokernel.speculation: only the CPU engine speculates; this one decodes token by token.');
+  return { ...(reason === '' ? {} : { reason }), ...(warnings.length > 0 ? { warnings } : {}) };
 }
 
 function engineOptions(settings: Settings, folder: ModelFolder): EngineOptions {
@@ -110,6 +112,7 @@ function engineOptions(settings: Settings, folder: ModelFolder): EngineOptions {
   return {
     device: settings.engine,
     precision: settings.precision,
+    speculation: settings.speculation,
     threads: settings.threads,
     slots,
     contextLength: typeof limit === 'number' ? Math.min(limit, longestContext) : 0,

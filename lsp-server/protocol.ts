@@ -18,6 +18,8 @@ export interface Settings {
   engine: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
   /** What the CPU engine keeps weights as: `bf16` as they are stored, `int8` in bytes; `auto` decides by their size. */
   precision: 'auto' | 'bf16' | 'int8';
+  /** Whether greedy text is drafted from earlier text and verified several tokens a step; CPU only. */
+  speculation: 'off' | 'promptLookup';
   /** CPU workers; 0: as many as there are physical cores. */
   threads: number;
   completion: {

@@ -7,6 +7,7 @@ export const defaultSettings: Settings = {
   model: { path: '' },
   engine: 'auto',
   precision: 'auto',
+  speculation: 'off',
   threads: 0,
   completion: { maxTokens: 96, showDelay: 0, mode: 'auto' },
   explain: { maxTokens: 256 },
@@ -16,6 +17,7 @@ export const defaultSettings: Settings = {
 const choices = {
   engine: ['auto', 'cpu', 'gfx942', 'sm_90'],
   precision: ['auto', 'bf16', 'int8'],
+  speculation: ['off', 'promptLookup'],
   mode: ['auto', 'line', 'block'],
 } as const;
 
@@ -30,6 +32,7 @@ export function readSettings(sent: unknown): Settings {
     model: { path: stringOf(objectOf(section, 'model'), 'path', model.path) },
     engine: choiceOf(section, 'engine', choices.engine, defaultSettings.engine),
     precision: choiceOf(section, 'precision', choices.precision, defaultSettings.precision),
+    speculation: choiceOf(section, 'speculation', choices.speculation, defaultSettings.speculation),
     threads: integerOf(section, 'threads', 0, 1024, defaultSettings.threads),
     completion: {
       maxTokens: integerOf(sentCompletion, 'maxTokens', 1, 2048, completion.maxTokens),
@@ -46,6 +49,7 @@ export function settingProblems(sent: unknown): string[] {
   const found = [
     problemOf(section, 'engine', choices.engine, 'monokernel.engine'),
     problemOf(section, 'precision', choices.precision, 'monokernel.precision'),
+    problemOf(section, 'speculation', choices.speculation, 'monokernel.speculation'),
     problemOf(objectOf(section, 'completion'), 'mode', choices.mode, 'monokernel.completion.mode'),
   ];
   return found.filter((problem) => problem !== undefined);
@@ -54,7 +58,7 @@ export function settingProblems(sent: unknown): string[] {
 function problemOf(from: JsonObject, key: string, known: readonly string[], name: string): string | undefined {
   const value = from[key];
   if (value === undefined || known.some((choice) => choice === value)) return undefined;
-  return `${name} is ${JSON.stringify(value)}, but must be one of ${known.join(', ')}; "auto" is used.`;
+  return `${name} is ${JSON.stringify(value)}, but must be one of ${known.join(', ')}; "${known[0] ?? ''}" is used.`;
 }
 
 /** Whether a change needs the engine to be loaded again. */
@@ -63,6 +67,7 @@ export function needsReload(before: Settings, after: Settings): boolean {
     before.model.path !== after.model.path ||
     before.engine !== after.engine ||
     before.precision !== after.precision ||
+    before.speculation !== after.speculation ||
     before.threads !== after.threads
   );
 }

@@ -11,6 +11,9 @@ export interface EngineStatistics {
   prefilledTokens: number;
   reusedTokens: number;
   generatedTokens: number;
+  /** Tokens that speculation verified, and of these what came out so. */
+  draftedTokens: number;
+  acceptedTokens: number;
   prefillTime: number;
   decodeTime: number;
   memoryBytes: number;
@@ -45,6 +48,7 @@ export interface AddonFacts {
   deviceReason: string;
   precision: 'stored' | 'int8';
   precisionReason: string;
+  speculates: boolean;
   memoryBytes: number;
 }
 

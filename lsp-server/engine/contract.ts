@@ -1,9 +1,14 @@
 /** What the server needs of an engine. `native.ts` gives the real one; tests may give their own. */
 
+/** `promptLookup`: greedy requests verify tokens that earlier text suggests, several a step. The result is the same. */
+export type Speculation = 'off' | 'promptLookup';
+
 export interface EngineOptions {
   device: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
   /** CPU: `bf16` keeps the weights as they are stored, `int8` in bytes; `auto` (also when left out) by their size. */
   precision?: 'auto' | 'bf16' | 'int8';
+  /** Of requests that do not say; `off` when left out. */
+  speculation?: Speculation;
   /** CPU workers; 0: as many as there are physical cores. */
   threads: number;
   /** KV cache sequences; more keep more prefixes warm. */
@@ -22,6 +27,7 @@ export interface GenerateOptions {
   topK?: number;
   topP?: number;
   seed?: number;
+  speculation?: Speculation;
   /** Stop before a token that is less probable than this. */
   minProbability?: number;
 }
@@ -38,6 +44,9 @@ export interface GenerateStatistics {
   prefilled: number;
   reused: number;
   generated: number;
+  /** Tokens that speculation verified, and of these what came out so. */
+  drafted: number;
+  accepted: number;
   queued: number;
   timeToFirstToken: number;
   decodeTime: number;
@@ -66,6 +75,8 @@ export interface ModelFacts {
   precision?: 'stored' | 'int8';
   /** Why, for the log. */
   precisionReason?: string;
+  /** Whether it can speculate; else requests are decoded plainly. */
+  speculates?: boolean;
   memoryBytes: number;
 }
 

@@ -10,6 +10,7 @@ import type {
   GenerateStatistics,
   Generation,
   ModelFacts,
+  Speculation,
 } from './contract';
 import { EngineError } from './contract';
 
@@ -30,8 +31,9 @@ export async function loadEngine(
   onProgress: (fraction: number) => void = () => undefined,
 ): Promise<NativeEngine> {
   try {
-    const allOptions = { ...options, kernelFolder: path.join(path.dirname(addon), '..', 'kernels') };
-    return new AddonBackedEngine(await loadAddon(addon).Engine.load(folder, allOptions, onProgress));
+    const { speculation = 'off', ...others } = options;
+    const allOptions = { ...others, kernelFolder: path.join(path.dirname(addon), '..', 'kernels') };
+    return new AddonBackedEngine(await loadAddon(addon).Engine.load(folder, allOptions, onProgress), speculation);
   } catch (error) {
     throw toEngineError(error);
   }
@@ -40,13 +42,16 @@ export async function loadEngine(
 class AddonBackedEngine implements NativeEngine {
   readonly model: ModelFacts;
 
-  constructor(private readonly engine: AddonEngine) {
+  constructor(
+    private readonly engine: AddonEngine,
+    private readonly speculation: Speculation,
+  ) {
     const { endTokens, ...facts } = engine.facts;
     this.model = { ...facts, endTokens: Array.from(endTokens) };
   }
 
   generate(tokens: ArrayLike<number>, options: GenerateOptions): Generation {
-    return new AddonGeneration(this.engine, Int32Array.from(tokens), options);
+    return new AddonGeneration(this.engine, Int32Array.from(tokens), { speculation: this.speculation, ...options });
   }
 
   statistics(): EngineStatistics {

@@ -88,6 +88,11 @@ Precision readPrecision(const Napi::Value &value, const char *name) {
         value, name, {{"auto", Precision::automatic}, {"bf16", Precision::stored}, {"int8", Precision::int8}});
 }
 
+Speculation readSpeculation(const Napi::Value &value, const char *name) {
+    return readChoice<Speculation>(value, name,
+                                   {{"off", Speculation::off}, {"promptLookup", Speculation::promptLookup}});
+}
+
 /// The fields of an options object; what is left out or undefined keeps its default.
 class Options {
 public:
@@ -150,6 +155,7 @@ GenerateRequest readGenerateRequest(const Napi::Value &tokens, const Napi::Value
     fields.read("seed", request.sampling.seed, [](const Napi::Value &field, const char *name) {
         return readInteger<uint64_t>(field, name, 0.0, largestSafeInteger);
     });
+    fields.read("speculation", request.speculation, readSpeculation);
     fields.read("minProbability", request.minProbability, readFloat);
     return request;
 }

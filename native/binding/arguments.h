@@ -18,8 +18,8 @@ Napi::Function readFunction(const Napi::Value &value, const char *name);
 /// {device, precision, threads, slots, contextLength, instructionSet, kernelFolder}, all optional.
 EngineOptions readEngineOptions(const Napi::Value &value);
 
-/// The prompt as Int32Array or number[], and {maxTokens, stopTokens, temperature, topK, topP, seed, minProbability},
-/// all optional. The tokens are copied.
+/// The prompt as Int32Array or number[], and {maxTokens, stopTokens, temperature, topK, topP, seed, speculation,
+/// minProbability}, all optional. The tokens are copied.
 GenerateRequest readGenerateRequest(const Napi::Value &tokens, const Napi::Value &options);
 
 } // namespace monokernel::binding

@@ -54,8 +54,8 @@ void setText(Napi::Object &object, const char *name, const std::string &value) {
 } // namespace
 
 Facts factsOf(const Engine &engine) {
-    return {engine.spec(), engine.contextLength(),   engine.description(),           engine.deviceReason(),
-            engine.int8(), engine.precisionReason(), engine.statistics().memoryBytes};
+    return {engine.spec(),         engine.contextLength(),   engine.description(), engine.deviceReason(),
+            engine.int8(), engine.precisionReason(), engine.speculates(), engine.statistics().memoryBytes};
 }
 
 Napi::Object toJs(Napi::Env env, const Facts &facts) {
@@ -68,6 +68,7 @@ Napi::Object toJs(Napi::Env env, const Facts &facts) {
     setText(object, "deviceReason", facts.deviceReason);
     setText(object, "precision", facts.int8 ? "int8" : "stored");
     setText(object, "precisionReason", facts.precisionReason);
+    object.Set("speculates", Napi::Boolean::New(env, facts.speculates));
     setNumber(object, "memoryBytes", facts.memoryBytes);
     return object;
 }
@@ -78,6 +79,8 @@ Napi::Object toJs(Napi::Env env, const GenerateResult &result) {
     setNumber(object, "prefilled", sequence.prefilled);
     setNumber(object, "reused", result.reused);
     setNumber(object, "generated", sequence.generated);
+    setNumber(object, "drafted", sequence.drafted);
+    setNumber(object, "accepted", sequence.accepted);
     setNumber(object, "queued", result.queueSeconds * millisecondsPerSecond);
     setNumber(object, "timeToFirstToken", sequence.timeToFirstToken * millisecondsPerSecond);
     setNumber(object, "decodeTime", sequence.decodeSeconds * millisecondsPerSecond);
@@ -94,6 +97,8 @@ Napi::Object toJs(Napi::Env env, const EngineStatistics &statistics) {
     setNumber(object, "prefilledTokens", statistics.prefilledTokens);
     setNumber(object, "reusedTokens", statistics.reusedTokens);
     setNumber(object, "generatedTokens", statistics.generatedTokens);
+    setNumber(object, "draftedTokens", statistics.draftedTokens);
+    setNumber(object, "acceptedTokens", statistics.acceptedTokens);
     setNumber(object, "prefillTime", statistics.prefillSeconds * millisecondsPerSecond);
     setNumber(object, "decodeTime", statistics.decodeSeconds * millisecondsPerSecond);
     setNumber(object, "memoryBytes", statistics.memoryBytes);

@@ -16,20 +16,22 @@ struct Facts {
     std::string description, deviceReason;
     bool int8 = false;
     std::string precisionReason;
+    bool speculates = false;
     uint64_t memoryBytes = 0;
 };
 
 Facts factsOf(const Engine &engine);
 
 /// {family, vocabularySize, contextLength, endTokens, description, deviceReason, precision, precisionReason,
-/// memoryBytes}
+/// speculates, memoryBytes}
 Napi::Object toJs(Napi::Env env, const Facts &facts);
 
-/// {prefilled, reused, generated, queued, timeToFirstToken, decodeTime, decodeRate, stop}; milliseconds, tokens/s.
+/// {prefilled, reused, generated, drafted, accepted, queued, timeToFirstToken, decodeTime, decodeRate, stop};
+/// milliseconds, tokens/s.
 Napi::Object toJs(Napi::Env env, const GenerateResult &result);
 
-/// {requests, cancelled, failed, prefilledTokens, reusedTokens, generatedTokens, prefillTime, decodeTime, memoryBytes};
-/// milliseconds.
+/// {requests, cancelled, failed, prefilledTokens, reusedTokens, generatedTokens, draftedTokens, acceptedTokens,
+/// prefillTime, decodeTime, memoryBytes}; milliseconds.
 Napi::Object toJs(Napi::Env env, const EngineStatistics &statistics);
 
 /// Copied, since Electron's V8 allows no memory of ours under an ArrayBuffer.

@@ -35,6 +35,7 @@ struct GenerateRequest {
     uint32_t maxTokens = 64;
     std::vector<int32_t> stopTokens;
     Sampling sampling;
+    Speculation speculation = Speculation::off;
     float minProbability = 0.0f;
 };
 
@@ -61,6 +62,7 @@ struct GenerateResult {
 struct EngineStatistics {
     uint64_t requests = 0, cancelled = 0, failed = 0; ///< queued so far; of these, ended in these ways
     uint64_t prefilledTokens = 0, reusedTokens = 0, generatedTokens = 0;
+    uint64_t draftedTokens = 0, acceptedTokens = 0; ///< by speculation
     double prefillSeconds = 0.0, decodeSeconds = 0.0;
     uint64_t memoryBytes = 0;
 };
@@ -86,6 +88,8 @@ public:
     /// Why they are or are not, for the log.
     virtual std::string precisionReason() const = 0;
     virtual uint32_t contextLength() const = 0;
+    /// Whether GenerateRequest::speculation is followed; else decoding is plain.
+    virtual bool speculates() const = 0;
 
     /// Queues a request. `onToken` and then, exactly once, `onEnd` are called on the engine's thread; they must neither
     /// block nor throw. With maxTokens 0 the prompt is only run, so that its prefix is warm.

@@ -68,6 +68,7 @@ public:
     bool int8() const override { return precision_.int8; }
     std::string precisionReason() const override { return precision_.reason; }
     uint32_t contextLength() const override { return executor_->contextLength(); }
+    bool speculates() const override { return executor_->speculates(); }
 
     RequestId generate(GenerateRequest ask, std::function<void(GeneratedToken)> onToken,
                        std::function<void(const GenerateResult &)> onEnd) override {
@@ -162,6 +163,7 @@ private:
                                           .maxTokens = ask.maxTokens,
                                           .stopTokens = ask.stopTokens,
                                           .sampling = ask.sampling,
+                                          .speculation = ask.speculation,
                                           .minProbability = ask.minProbability,
                                           .cancel = &request.cancelled},
                                          sink);
@@ -188,6 +190,8 @@ private:
         statistics_.prefilledTokens += sequence.prefilled;
         statistics_.reusedTokens += result.reused;
         statistics_.generatedTokens += sequence.generated;
+        statistics_.draftedTokens += sequence.drafted;
+        statistics_.acceptedTokens += sequence.accepted;
         statistics_.prefillSeconds += sequence.timeToFirstToken;
         statistics_.decodeSeconds += sequence.decodeSeconds;
     }

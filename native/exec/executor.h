@@ -22,6 +22,10 @@ struct Sampling {
     uint64_t seed = 0;
 };
 
+/// How tokens are drafted that a step then verifies beside its own: not at all, or from earlier text that went on as the
+/// text does now. Tokens and their log-probabilities are the same bits either way.
+enum class Speculation : uint8_t { off, promptLookup };
+
 /// One sequence to run to its end. `tokens` is the whole prompt; the first `reused` of them are already in the slot's
 /// KV cache (reused < tokens.size(): the last prompt token is always run, its logits give the first new token).
 struct SequenceJob {
@@ -31,6 +35,7 @@ struct SequenceJob {
     uint32_t maxTokens = 0;
     std::span<const int32_t> stopTokens;
     Sampling sampling;
+    Speculation speculation = Speculation::off; ///< of greedy requests, by executors that speculate
     /// Stop before a token whose probability (temperature 1) is below this; 0 for never.
     float minProbability = 0.0f;
     const std::atomic<bool> *cancel = nullptr;
@@ -49,6 +54,8 @@ struct SequenceResult {
     uint32_t generated = 0; ///< tokens given to the sink; a stop token is not given
     /// Tokens whose keys and values the slot now holds: prompt and generated tokens that were run.
     uint32_t cached = 0;
+    uint32_t drafted = 0;  ///< tokens verified by speculation
+    uint32_t accepted = 0; ///< of these, what came out so: steps saved
     double timeToFirstToken = 0.0; ///< seconds from the start of run()
     double decodeSeconds = 0.0;    ///< from the first token to the end
 };
@@ -71,6 +78,8 @@ public:
     /// Tokens a slot can hold.
     virtual uint32_t contextLength() const = 0;
     virtual uint64_t memoryBytes() const = 0;
+    /// Whether SequenceJob::speculation is followed; else decoding is plain.
+    virtual bool speculates() const { return false; }
 
     /// Prefill, decode, head, sampling and stop check of one sequence. `sink` gets each token as it is made (on the
     /// calling thread for the CPU executor). Cancellation takes effect within one token. Throws ExecutionError.

@@ -132,6 +132,8 @@ class FakeGeneration implements Generation {
       prefilled: this.request.prompt.length,
       reused: 0,
       generated: this.request.produced,
+      drafted: 0,
+      accepted: 0,
       queued: 0,
       timeToFirstToken: 1,
       decodeTime: this.request.produced,

@@ -83,13 +83,14 @@ public:
     uint32_t slotCount() const override { return slots_; }
     uint32_t contextLength() const override { return contextLength_; }
     uint64_t memoryBytes() const override { return weights_.bytes() + cache_.bytes() + activations_.bytes(); }
+    bool speculates() const override { return true; }
 
     SequenceResult run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) override {
         check(job.slot, job.tokens);
         if (job.reused >= job.tokens.size()) {
             throw std::invalid_argument("a sequence needs at least one token that is not reused");
         }
-        reserveLogits(1);
+        reserveLogits(job.speculation == Speculation::off ? 1 : 1 + mostDrafted);
         tokens_.assign(job.tokens.begin(), job.tokens.end());
         SequenceJob own = job;
         own.tokens = tokens_;

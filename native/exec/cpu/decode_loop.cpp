@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 namespace monokernel::cpu {
 
@@ -25,38 +26,39 @@ double seconds(std::chrono::steady_clock::duration duration) { return std::chron
 
 DecodeLoop::DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength)
     : r_(resources), team_(team), contextLength_(contextLength),
-      sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)) {}
+      sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)) {
+    tokens_.reserve(1 + mostDrafted);
+    selected_.reserve(1 + mostDrafted);
+}
 
 bool DecodeLoop::step(uint32_t slot, std::span<const int32_t> tokens, const SamplingKey &key,
                       const std::atomic<bool> *cancel) {
-    if (!team_.run({.slot = slot, .first = position_, .tokens = tokens, .selected = selected_, .sampling = key},
-                   cancel)) {
-        return false;
-    }
-    position_ += static_cast<uint32_t>(tokens.size());
-    return true;
+    return team_.run({.slot = slot, .first = position_, .tokens = tokens, .selected = selected_, .sampling = key},
+                     cancel);
 }
 
 void DecodeLoop::run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) {
     start_ = firstToken_ = Clock::now();
     result_ = {};
     position_ = job.reused;
+    row_ = 0;
+    tokens_.clear();
+    speculates_ = job.speculation == Speculation::promptLookup && job.sampling.temperature <= 0.0f;
+    if (speculates_ && !speculator_) {
+        speculator_.emplace(contextLength_);
+    }
     std::optional<StopReason> stop;
     if (!prefill(job)) {
         stop = StopReason::cancelled;
     } else if (job.maxTokens == 0) {
         stop = StopReason::maxTokens;
+    } else if (speculates_) {
+        speculator_->start(job.tokens);
     }
     while (!stop) {
-        const GeneratedToken token =
-            sampler_.choose(r_.activations.logits, r_.activations.summaries, job.sampling, position_);
+        const GeneratedToken token = choose(job);
         stop = accept(job, token, sink);
-        if (stop) {
-            break;
-        }
-        token_ = token.token;
-        selected_.assign(1, 0);
-        if (!step(job.slot, {&token_, 1}, samplingKey(job.sampling, position_ + 1), job.cancel)) {
+        if (!stop && !advance(job, token.token)) {
             stop = StopReason::cancelled;
         }
     }
@@ -77,9 +79,68 @@ bool DecodeLoop::prefill(const SequenceJob &job) {
         if (!step(job.slot, job.tokens.subspan(position_, count), key, job.cancel)) {
             return false;
         }
+        position_ += count;
         result_.prefilled += count;
     }
     return true;
+}
+
+/// From the current row of the last step.
+GeneratedToken DecodeLoop::choose(const SequenceJob &job) {
+    const size_t vocabulary = r_.weights.spec().vocabularySize, units = r_.weights.head().panels.size();
+    const std::span<const float> logits(r_.activations.logits);
+    const std::span<const LogitSummary> summaries(r_.activations.summaries);
+    return sampler_.choose(logits.subspan(row_ * vocabulary, vocabulary), summaries.subspan(row_ * units, units),
+                           job.sampling, position_);
+}
+
+/// Makes the row that follows `token` the current one: the last step's next row if the draft had this token there, else
+/// the first one of a new step, which overwrites what the cache holds of a wrong draft.
+bool DecodeLoop::advance(const SequenceJob &job, int32_t token) {
+    if (speculates_) {
+        speculator_->append(token);
+    }
+    if (row_ + 1 < tokens_.size() && tokens_[row_ + 1] == token) {
+        if (job.cancel != nullptr && job.cancel->load(std::memory_order_relaxed)) {
+            return false;
+        }
+        row_++;
+        result_.accepted++;
+    } else {
+        tokens_.assign(1, token);
+        if (!decode(job)) {
+            return false;
+        }
+        row_ = 0;
+    }
+    position_++;
+    return true;
+}
+
+/// A step of tokens_'s only token and its draft.
+bool DecodeLoop::decode(const SequenceJob &job) {
+    const std::span<const int32_t> drafted = draft(job);
+    tokens_.insert(tokens_.end(), drafted.begin(), drafted.end());
+    selected_.resize(tokens_.size());
+    std::iota(selected_.begin(), selected_.end(), 0u);
+    const Clock::time_point start = Clock::now();
+    if (!step(job.slot, tokens_, samplingKey(job.sampling, position_ + 1), job.cancel)) {
+        return false;
+    }
+    if (speculates_) {
+        speculator_->observeStep(static_cast<uint32_t>(drafted.size()), seconds(Clock::now() - start));
+        result_.drafted += static_cast<uint32_t>(drafted.size());
+    }
+    return true;
+}
+
+/// No more than can be given out and than there is place for.
+std::span<const int32_t> DecodeLoop::draft(const SequenceJob &job) {
+    if (!speculates_) {
+        return {};
+    }
+    const uint32_t wanted = job.maxTokens - result_.generated - 1, places = contextLength_ - position_ - 1;
+    return speculator_->draft(std::min({wanted, places, r_.activations.maxTokens() - 1}));
 }
 
 /// Gives the token out, unless it ends the sequence; then, or if it was the last one, says why.
@@ -118,6 +179,7 @@ void DecodeLoop::runLogits(uint32_t slot, std::span<const int32_t> tokens, std::
         if (!step(slot, tokens.subspan(first, count), {}, nullptr)) {
             return;
         }
+        position_ += count;
         const size_t size = selected_.size() * r_.weights.spec().vocabularySize;
         std::memcpy(out.data(), r_.activations.logits.data(), size * sizeof(float));
         out = out.subspan(size);
