@@ -54,8 +54,8 @@ void setText(Napi::Object &object, const char *name, const std::string &value) {
 } // namespace
 
 Facts factsOf(const Engine &engine) {
-    return {engine.spec(),         engine.contextLength(),   engine.description(), engine.deviceReason(),
-            engine.int8(), engine.precisionReason(), engine.speculates(), engine.statistics().memoryBytes};
+    return {engine.spec(), engine.contextLength(),   engine.description(), engine.deviceReason(),
+            engine.int8(), engine.precisionReason(), engine.speculates(),  engine.statistics().memoryBytes};
 }
 
 Napi::Object toJs(Napi::Env env, const Facts &facts) {

@@ -22,8 +22,8 @@ struct Sampling {
     uint64_t seed = 0;
 };
 
-/// How tokens are drafted that a step then verifies beside its own: not at all, or from earlier text that went on as the
-/// text does now. Tokens and their log-probabilities are the same bits either way.
+/// How tokens are drafted that a step then verifies beside its own: not at all, or from earlier text that went on as
+/// the text does now. Tokens and their log-probabilities are the same bits either way.
 enum class Speculation : uint8_t { off, promptLookup };
 
 /// One sequence to run to its end. `tokens` is the whole prompt; the first `reused` of them are already in the slot's
@@ -54,8 +54,8 @@ struct SequenceResult {
     uint32_t generated = 0; ///< tokens given to the sink; a stop token is not given
     /// Tokens whose keys and values the slot now holds: prompt and generated tokens that were run.
     uint32_t cached = 0;
-    uint32_t drafted = 0;  ///< tokens verified by speculation
-    uint32_t accepted = 0; ///< of these, what came out so: steps saved
+    uint32_t drafted = 0;          ///< tokens verified by speculation
+    uint32_t accepted = 0;         ///< of these, what came out so: steps saved
     double timeToFirstToken = 0.0; ///< seconds from the start of run()
     double decodeSeconds = 0.0;    ///< from the first token to the end
 };

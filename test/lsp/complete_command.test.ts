@@ -61,6 +61,7 @@ suite('npm run complete', () => {
     [() => [`${file}:2:99`], 2, /columns 1 to 13, so there is no 99/],
     [() => [`${file}:1`, '--engine', 'tpu'], 2, /no engine "tpu"/],
     [() => [`${file}:1`, '--precision', 'int4'], 2, /no precision "int4"/],
+    [() => [`${file}:1`, '--speculation', 'on'], 2, /no speculation "on"/],
     [() => [`${file}:1`, '--nonsense'], 2, /Unknown option/],
     [() => [`${file}:1`, '--model', folder], 1, /has no config\.json/],
   ];

@@ -186,6 +186,26 @@ suite('language server, with an engine that the test speaks for', () => {
     await client.until('no message', () => asked.length === 3 && client.statuses.at(-1)?.warnings === undefined);
   });
 
+  test('tells the engine to speculate, and that an engine does not', async () => {
+    const asked: unknown[] = [];
+    const client = serverInProcess(({ options }) => {
+      asked.push(options.speculation);
+      const engine = new FakeEngine(() => says('x'));
+      Object.assign(engine.model, { speculates: asked.length < 2 });
+      return Promise.resolve(engine);
+    });
+    await client.initialize({ defaultModel: nanoPath, addon: '', settings: { speculation: 'promptLookup' } });
+    assert.equal((await client.state('ready')).warnings, undefined);
+    await client.configure({ speculation: 'promptLookup', threads: 1 });
+    await client.until('a message', () => client.statuses.at(-1)?.warnings !== undefined);
+    assert.deepEqual(client.statuses.at(-1)?.warnings, [
+      'monokernel.speculation: only the CPU engine speculates; this one decodes token by token.',
+    ]);
+    await client.configure({ threads: 1 });
+    await client.until('no message', () => asked.length === 3 && client.statuses.at(-1)?.warnings === undefined);
+    assert.deepEqual(asked, ['promptLookup', 'promptLookup', 'off']);
+  });
+
   test('only the newest of several changes stays loaded', async () => {
     const engines: FakeEngine[] = [];
     const client = serverInProcess(async ({ options }) => {

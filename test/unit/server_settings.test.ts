@@ -14,7 +14,7 @@ suite('settings', () => {
       7,
       {},
       { monokernel: {} },
-      { monokernel: { threads: 'many', engine: 'gpu', precision: 'int4' } },
+      { monokernel: { threads: 'many', engine: 'gpu', precision: 'int4', speculation: true } },
     ]) {
       assert.deepEqual(readSettings(sent), defaultSettings);
     }
@@ -34,14 +34,18 @@ suite('settings', () => {
     assert.deepEqual(settingProblems({ monokernel: { precision: 'int4', completion: { mode: 'line' } } }), [
       'monokernel.precision is "int4", but must be one of auto, bf16, int8; "auto" is used.',
     ]);
+    assert.deepEqual(settingProblems({ speculation: 'on' }), [
+      'monokernel.speculation is "on", but must be one of off, promptLookup; "off" is used.',
+    ]);
     assert.equal(settingProblems({ engine: 1, precision: null, completion: { mode: 'word' } }).length, 3);
-    assert.deepEqual(settingProblems({ precision: 'int8', engine: 'cpu' }), []);
+    assert.deepEqual(settingProblems({ precision: 'int8', engine: 'cpu', speculation: 'promptLookup' }), []);
     assert.deepEqual(settingProblems(undefined), []);
   });
 
-  test('only model, engine, precision and threads need the engine again', () => {
+  test('only model, engine, precision, speculation and threads need the engine again', () => {
     const change = (sent: object): boolean => needsReload(defaultSettings, readSettings(sent));
     assert.ok(change({ threads: 2 }) && change({ engine: 'cpu' }) && change({ precision: 'int8' }));
+    assert.ok(change({ speculation: 'promptLookup' }));
     assert.ok(change({ model: { path: '/x' } }));
     assert.ok(!change({ enable: false, completion: { maxTokens: 3 }, explain: { maxTokens: 3 } }));
   });

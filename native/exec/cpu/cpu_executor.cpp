@@ -69,7 +69,7 @@ public:
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
           resources_{plan_, weights_, *set_.kernels, cache_, activations_, progress_, takenUnits_},
           team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
-          loop_(resources_, team_, contextLength_) {
+          loop_(resources_, team_, contextLength_, options.draftAlways) {
         reserveLogits(1);
     }
 

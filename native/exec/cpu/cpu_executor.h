@@ -16,6 +16,7 @@ struct CpuOptions {
     uint32_t contextLength = 0; ///< 0: the model's limit
     std::string instructionSet; ///< empty: the best that this machine has
     bool int8 = false;          ///< weights, and the activations they meet, in bytes with a scale for 32
+    bool draftAlways = false;   ///< for tests: speculation verifies all that it drafts, whether that pays or not
     /// How many of the threads a step uses; empty: as many as pay beside what else runs on the machine.
     std::shared_ptr<WorkerCountPolicy> workerCount{};
 };

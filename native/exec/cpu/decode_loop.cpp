@@ -24,8 +24,8 @@ double seconds(std::chrono::steady_clock::duration duration) { return std::chron
 
 } // namespace
 
-DecodeLoop::DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength)
-    : r_(resources), team_(team), contextLength_(contextLength),
+DecodeLoop::DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength, bool draftAlways)
+    : r_(resources), team_(team), contextLength_(contextLength), draftAlways_(draftAlways),
       sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)) {
     tokens_.reserve(1 + mostDrafted);
     selected_.reserve(1 + mostDrafted);
@@ -45,7 +45,7 @@ void DecodeLoop::run(const SequenceJob &job, const std::function<void(GeneratedT
     tokens_.clear();
     speculates_ = job.speculation == Speculation::promptLookup && job.sampling.temperature <= 0.0f;
     if (speculates_ && !speculator_) {
-        speculator_.emplace(contextLength_);
+        speculator_.emplace(contextLength_, draftAlways_);
     }
     std::optional<StopReason> stop;
     if (!prefill(job)) {

@@ -12,12 +12,13 @@
 
 namespace monokernel::cpu {
 
-/// The way through a whole sequence, step by step: prefill in chunks, then token by token, or a token and its draft. What
-/// a step makes of a token has the same bits whatever else is in the step, so a draft changes nothing but the time.
+/// The way through a whole sequence, step by step: prefill in chunks, then token by token, or a token and its draft.
+/// What a step makes of a token has the same bits whatever else is in the step, so a draft changes nothing but the
+/// time.
 class DecodeLoop {
 public:
     /// Uses `team`, which must be led by the caller.
-    DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength);
+    DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength, bool draftAlways);
 
     /// Runs `job`, with room for the logits of 1 token, or of 1 + mostDrafted to speculate. What `sink` throws leaves
     /// the request.
@@ -45,6 +46,7 @@ private:
     const StepResources r_;
     StepTeam &team_;
     const uint32_t contextLength_;
+    const bool draftAlways_;
     Sampler sampler_;
     std::optional<Speculator> speculator_; ///< from the first request on that speculates
     bool speculates_ = false;              ///< this one

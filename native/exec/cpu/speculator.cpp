@@ -19,7 +19,7 @@ void Speculator::append(int32_t token) {
 
 std::span<const int32_t> Speculator::draft(uint32_t most) {
     const auto offered = static_cast<uint32_t>(std::min<size_t>(most, next_.tokens.size()));
-    return next_.tokens.first(policy_.choose(next_.matched, offered));
+    return next_.tokens.first(always_ ? offered : policy_.choose(next_.matched, offered));
 }
 
 } // namespace monokernel::cpu

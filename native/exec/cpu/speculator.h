@@ -14,7 +14,8 @@ constexpr uint32_t mostDrafted = 5;
 /// What a decode loop verifies beside the next token, request after request: drafts as far as they pay.
 class Speculator {
 public:
-    explicit Speculator(uint32_t contextLength) : lookup_(contextLength, mostDrafted) {}
+    /// `always`: all that is drafted is verified, whether that pays or not.
+    Speculator(uint32_t contextLength, bool always) : always_(always), lookup_(contextLength, mostDrafted) {}
 
     void start(std::span<const int32_t> prompt);
 
@@ -28,6 +29,7 @@ public:
     void observeStep(uint32_t drafted, double seconds) { policy_.observeStep(drafted, seconds); }
 
 private:
+    const bool always_;
     PromptLookup lookup_;
     DraftPolicy policy_;
     PromptLookup::Draft next_; ///< what the lookup expects after the tokens so far
