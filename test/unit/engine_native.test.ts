@@ -96,6 +96,27 @@ void test('engine: sampling repeats with its seed and differs from greedy', asyn
   assert.notDeepEqual(await sampled(2), one);
 });
 
+void test('engine: speculation gives the same tokens, and says what it drafted', async () => {
+  const prompt = Array.from({ length: 48 }, (_, index) => 100 + (index % 6));
+  const limits = { maxTokens: 64, stopTokens: [] };
+  const plain = await tokensOf(nano.generate(prompt, limits));
+  const engine = await loadEngine(addon, nanoModel, { ...engineOptions, speculation: 'promptLookup' });
+  try {
+    assert.equal(engine.model.speculates, true);
+    const speculative = engine.generate(prompt, limits);
+    assert.deepEqual(await tokensOf(speculative), plain);
+    const { drafted, accepted } = await speculative.done;
+    assert(drafted >= accepted && drafted > 0);
+    const { draftedTokens, acceptedTokens } = engine.statistics();
+    assert.deepEqual({ draftedTokens, acceptedTokens }, { draftedTokens: drafted, acceptedTokens: accepted });
+    const off = engine.generate(prompt, { ...limits, speculation: 'off' });
+    assert.deepEqual(await tokensOf(off), plain);
+    assert.equal((await off.done).drafted, 0);
+  } finally {
+    await engine.dispose();
+  }
+});
+
 void test('engine: a stop token ends the request and is not given', async () => {
   const stop = golden.greedy[3];
   assert(stop !== undefined);

@@ -161,8 +161,34 @@ TEST(anyLimitOfTokensEndsExactlyThere) {
         const golden::Output output =
             compare(*made.executor, golden::greedyJob(made.prompt, most), "limit " + std::to_string(most), drafts);
         CHECK(output.tokens.size() == most);
-        CHECK(drafts.drafted == 0 || most > 2);
     }
+}
+
+TEST(noMoreIsDraftedThanIsWanted) {
+    const Case made = repeatingCase();
+    std::vector<int32_t> prompt = made.prompt; // and far into what repeats
+    prompt.insert(prompt.end(), made.plain.tokens.begin(), made.plain.tokens.begin() + 30);
+    for (uint32_t most = 1; most <= 5; most++) {
+        Drafts drafts;
+        compare(*made.executor, golden::greedyJob(prompt, most), "limit", drafts);
+        CHECK_MESSAGE(drafts.drafted == (most < 2 ? 0 : most - 2), std::to_string(drafts.drafted) + " drafted");
+    }
+}
+
+TEST(draftsAtTheContextsEndDoNotTouchTheNextSlot) {
+    const auto executor = golden::load(nano, {.threads = 2, .slots = 2, .contextLength = 64, .draftAlways = true});
+    std::mt19937 random(9);
+    const std::vector<int32_t> other = randomTokens(random, 30, 16384);
+    const golden::Output fresh = golden::runGreedy(*executor, other, 10);
+    SequenceJob job = golden::greedyJob(other, 10);
+    job.slot = 1;
+    golden::run(*executor, job);
+    for (uint32_t length = 56; length < 64; length++) {
+        const std::vector<int32_t> repeating = repeated({17}, length);
+        golden::run(*executor, speculative(golden::greedyJob(repeating, 30)));
+    }
+    job.reused = 29;
+    CHECK(golden::run(*executor, job) == fresh);
 }
 
 TEST(stopTokenWithinADraftEndsExactlyThere) {
