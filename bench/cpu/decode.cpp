@@ -2,6 +2,8 @@
 //   bench_decode MODEL_FOLDER [--threads N] [--tokens N] [--repeats N] [--instruction-set NAME] [--precision NAME]
 
 #include "exec/cpu/cpu_executor.h"
+#include "exec/cpu/cpu_features.h"
+#include "exec/cpu/kv_cache.h"
 #include "stream_read.h"
 
 #include <algorithm>
@@ -43,7 +45,7 @@ class Bench {
 public:
     Bench(const Arguments &arguments, const Model &model, uint32_t threads)
         : arguments_(arguments), bytes_(bytesPerToken(model, arguments.int8)),
-          deepCacheBytes_(cacheBytes(model.spec())),
+          deepCacheBytes_(cacheBytes(model.spec(), arguments.instructionSet)),
           executor_(makeCpuExecutor(model,
                                     {.threads = threads,
                                      .slots = 1,
@@ -99,12 +101,13 @@ private:
     }
 
     /// Keys and values that a token reads after deepPosition others.
-    static uint64_t cacheBytes(const ModelSpec &spec) {
+    static uint64_t cacheBytes(const ModelSpec &spec, const std::string &instructionSet) {
         uint64_t positions = 0;
         for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
             positions += spec.window(layer) == 0 ? deepPosition : std::min(deepPosition, spec.window(layer));
         }
-        return positions * spec.kvHeadCount * 2 * spec.headDim * sizeof(float);
+        const cpu::Kernels &kernels = *cpu::findInstructionSet(instructionSet).kernels;
+        return positions * cpu::KvCache::bytesPerPosition(spec, kernels.cacheFormat);
     }
 
     static void row(const char *what, const std::vector<double> &seconds, uint32_t tokens, double limit) {

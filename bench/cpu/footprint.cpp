@@ -3,6 +3,7 @@
 //   bench_footprint MODEL_FOLDER [IDLE_SECONDS]
 
 #include "exec/cpu/cpu_executor.h"
+#include "exec/cpu/cpu_features.h"
 #include "exec/cpu/kv_cache.h"
 
 #include <chrono>
@@ -69,7 +70,9 @@ void measure(const std::string &folder, double idleSeconds) {
         weights = model.weightBytes();
         vocabulary = model.spec().vocabularySize;
         executor = makeCpuExecutor(model, {.slots = 1}, [](double) {});
-        cache = cpu::KvCache(model.spec(), 1, executor->contextLength()).bytes();
+        cache =
+            cpu::KvCache(model.spec(), 1, executor->contextLength(), cpu::findInstructionSet({}).kernels->cacheFormat)
+                .bytes();
     }
     const uint64_t loaded = statusBytes("VmHWM") - before;
     fillContext(*executor, vocabulary);

@@ -62,7 +62,7 @@ public:
         : slots_(checked(options).slots), contextLength_(checkedContext(model.spec(), options.contextLength)),
           set_(findInstructionSet(options.instructionSet)), plan_(makePlan(model.spec())),
           pool_(options.threads, usableCores()), weights_(model, options.int8, pool_, progress),
-          cache_(model.spec(), slots_, contextLength_),
+          cache_(model.spec(), slots_, contextLength_, set_.kernels->cacheFormat),
           activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
           progress_(pool_.size(), longestWait, pool_.crowded()),
           takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),

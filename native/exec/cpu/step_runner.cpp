@@ -21,7 +21,7 @@ StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
       state_(floats(size_t{maxTokens_} * spec_.headCount * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
-      expandedPanel_(floats(size_t{panelRows} * expandedDepth)),
+      expandedPanel_(floats(size_t{panelRows} * expandedDepth)), cacheRow_(floats(headWidth_)),
       operandRows_(size_t{maxTokens_} * operandStride(deepest()), PageMemory::Pages::ordinary) {}
 
 /// The largest depth of the weights.
@@ -159,9 +159,12 @@ void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
             }
         } else if (isKey) {
             rope_.rotate(t, head);
-            r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, head);
+            r_.kernels.toCache(head, headWidth_, cacheRow_.data());
+            r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, cacheRow_.data());
         } else {
-            r_.cache.writeValue(step_.slot, layer, lane * keys + inLane - queries - keys, step_.first + t, head);
+            r_.kernels.toCache(head, headWidth_, cacheRow_.data());
+            r_.cache.writeValue(step_.slot, layer, lane * keys + inLane - queries - keys, step_.first + t,
+                                cacheRow_.data());
         }
     }
 }

@@ -120,6 +120,7 @@ private:
     PageMemory state_;         ///< attention states of this worker's rows: at most all
     PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
     PageMemory expandedPanel_; ///< the kernel's scratch
+    PageMemory cacheRow_;      ///< a key or value in the cache's format
     PageMemory operandRows_;   ///< [maxTokens, operandStride] bytes
     Operand operand_{};        ///< what multiply() takes, as prepare() left it
     uint32_t operandTokens_ = 0;
