@@ -5,6 +5,7 @@
 #include "exec/cpu/cpu_features.h"
 #include "exec/cpu/kv_cache.h"
 #include "stream_read.h"
+#include "weight_bytes.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -47,7 +48,7 @@ struct Samples {
 class Bench {
 public:
     Bench(const Arguments &arguments, const Model &model, uint32_t threads)
-        : arguments_(arguments), bytes_(bytesPerToken(model, arguments.int8)),
+        : arguments_(arguments), bytes_(bench::matrixBytes(model, arguments.int8)),
           deepCacheBytes_(cacheBytes(model.spec(), arguments.instructionSet)),
           executor_(makeCpuExecutor(model,
                                     {.threads = threads,
@@ -115,13 +116,6 @@ private:
             }
         }
         return 1;
-    }
-
-    /// Without the embedding table, of which a token reads one row. As int8 a bf16 weight takes 8.5 bits.
-    static uint64_t bytesPerToken(const Model &model, bool int8) {
-        const uint64_t stored =
-            model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
-        return int8 ? stored * 17 / 32 : stored;
     }
 
     /// Keys and values that a token reads after deepPosition others.

@@ -5,6 +5,7 @@
 #include "exec/cpu/cpu_executor.h"
 #include "exec/cpu/cpu_features.h"
 #include "exec/cpu/kv_cache.h"
+#include "weight_bytes.h"
 
 #include <chrono>
 #include <cstdio>
@@ -67,13 +68,6 @@ struct Arguments {
     std::string instructionSet;
 };
 
-/// What the engine keeps of the model's weights: as int8, 8.5 bits of each bf16, and an untied embedding as it is.
-uint64_t keptBytes(const Model &model, bool int8) {
-    const uint64_t embedding = model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size();
-    const uint64_t matrices = model.weightBytes() - embedding;
-    return embedding + (int8 ? matrices * 17 / 32 : matrices);
-}
-
 void measure(const Arguments &arguments) {
     const uint64_t before = statusBytes("VmRSS");
     std::unique_ptr<Executor> executor;
@@ -81,7 +75,7 @@ void measure(const Arguments &arguments) {
     uint32_t vocabulary = 0;
     {
         const Model model = Model::open(arguments.folder);
-        weights = keptBytes(model, arguments.int8);
+        weights = bench::lookupBytes(model) + bench::matrixBytes(model, arguments.int8);
         vocabulary = model.spec().vocabularySize;
         executor = makeCpuExecutor(
             model, {.slots = 1, .instructionSet = arguments.instructionSet, .int8 = arguments.int8}, [](double) {});

@@ -47,7 +47,8 @@ uint32_t checkedContext(const ModelSpec &spec, uint32_t wanted) {
     return wanted == 0 ? spec.maxPositions : wanted;
 }
 
-/// The buffers of a step: for fewer tokens where lanes, each of which has its own, would need too much memory.
+/// The buffers of a step: for fewer tokens where lanes, each of which has its own, would need too much memory. Those
+/// that are tried and too large were never touched, so they cost none.
 Activations makeActivations(const ModelSpec &spec, uint32_t contextLength, uint64_t weightsAndCache) {
     uint32_t tokens = mostPrefillTokens;
     while (true) {
