@@ -121,7 +121,7 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(golden|load|request|sampling|topology|worker))',
+    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(draft|golden|load|prompt|request|sampling|topology|worker))',
   ),
   tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|load|request|sampling))'),
   unit: nodeTests('unit'),

@@ -2,7 +2,10 @@
 //   bench_decode MODEL_FOLDER [--threads N] [--tokens N] [--repeats N] [--instruction-set NAME] [--precision NAME]
 
 #include "exec/cpu/cpu_executor.h"
+#include "exec/cpu/cpu_features.h"
+#include "exec/cpu/kv_cache.h"
 #include "stream_read.h"
+#include "weight_bytes.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -26,6 +29,9 @@ struct Arguments {
 
 constexpr uint32_t deepPosition = 512;
 constexpr uint32_t reusedPrompt = 400;
+/// A prompt as an editor sends it after a pause: nearly a full context, of which the end is new.
+constexpr uint32_t longPrompt = 1800;
+constexpr uint32_t freshTokens = 20;
 
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
@@ -36,14 +42,14 @@ double best(const std::vector<double> &values) { return *std::min_element(values
 
 /// Seconds a token, a prompt or a pass, of each repeat.
 struct Samples {
-    std::vector<double> stream, decode, decodeDeep, prefill64, prefill512, firstToken;
+    std::vector<double> stream, decode, decodeDeep, decodeLong, prefill64, prefill512, firstToken, firstTokenLong;
 };
 
 class Bench {
 public:
     Bench(const Arguments &arguments, const Model &model, uint32_t threads)
-        : arguments_(arguments), bytes_(bytesPerToken(model, arguments.int8)),
-          deepCacheBytes_(cacheBytes(model.spec())),
+        : arguments_(arguments), bytes_(bench::matrixBytes(model, arguments.int8)),
+          deepCacheBytes_(cacheBytes(model.spec(), arguments.instructionSet)),
           executor_(makeCpuExecutor(model,
                                     {.threads = threads,
                                      .slots = 1,
@@ -53,7 +59,7 @@ public:
                                     [](double) {})),
           stream_(bytes_, threads) {
         std::mt19937 random(1);
-        for (uint32_t i = 0; i < std::min(executor_->contextLength(), deepPosition); i++) {
+        for (uint32_t i = 0; i < promptLength(executor_->contextLength()); i++) {
             prompt_.push_back(static_cast<int32_t>(random() % model.spec().vocabularySize));
         }
         decode(static_cast<uint32_t>(prompt_.size()), 0);
@@ -62,11 +68,15 @@ public:
     void repeat() {
         samples_.stream.push_back(best(stream_.passes(5)));
         samples_.decode.push_back(decode(1, 0));
-        if (prompt_.size() == deepPosition && executor_->contextLength() >= deepPosition + arguments_.tokens) {
+        if (prompt_.size() >= deepPosition) {
             samples_.prefill64.push_back(firstToken(64, 0));
             samples_.prefill512.push_back(firstToken(deepPosition, 0));
             samples_.decodeDeep.push_back(decode(deepPosition, deepPosition - 1));
             samples_.firstToken.push_back(firstToken(reusedPrompt, reusedPrompt - 1));
+        }
+        if (prompt_.size() >= longPrompt) {
+            samples_.decodeLong.push_back(decode(longPrompt, longPrompt - 1));
+            samples_.firstTokenLong.push_back(firstToken(longPrompt, longPrompt - freshTokens));
         }
     }
 
@@ -88,23 +98,34 @@ public:
             std::printf("  first token of %u, all but 1 reused: %.2f ms = %.2f decode steps\n", reusedPrompt,
                         first * 1e3, first / step);
         }
+        if (!samples_.decodeLong.empty()) {
+            row("decode, depth 1800", samples_.decodeLong, 1, limit);
+            const double first = median(samples_.firstTokenLong);
+            std::printf("  first token of %u, all but %u reused: %.2f ms = %.2f decode steps at that depth, %.2f at "
+                        "depth 0\n",
+                        longPrompt, freshTokens, first * 1e3, first / median(samples_.decodeLong), first / step);
+        }
     }
 
 private:
-    /// Without the embedding table, of which a token reads one row. As int8 a bf16 weight takes 8.5 bits.
-    static uint64_t bytesPerToken(const Model &model, bool int8) {
-        const uint64_t stored =
-            model.weightBytes() - (model.spec().tiedEmbeddings ? 0 : model.embedding().bytes.size());
-        return int8 ? stored * 17 / 32 : stored;
+    /// The longest prompt measured here that leaves room for what is decoded after it.
+    uint32_t promptLength(uint32_t contextLength) const {
+        for (const uint32_t length : {longPrompt, deepPosition}) {
+            if (contextLength >= length + arguments_.tokens) {
+                return length;
+            }
+        }
+        return 1;
     }
 
     /// Keys and values that a token reads after deepPosition others.
-    static uint64_t cacheBytes(const ModelSpec &spec) {
+    static uint64_t cacheBytes(const ModelSpec &spec, const std::string &instructionSet) {
         uint64_t positions = 0;
         for (uint32_t layer = 0; layer < spec.layerCount; layer++) {
             positions += spec.window(layer) == 0 ? deepPosition : std::min(deepPosition, spec.window(layer));
         }
-        return positions * spec.kvHeadCount * 2 * spec.headDim * sizeof(float);
+        const cpu::Kernels &kernels = *cpu::findInstructionSet(instructionSet).kernels;
+        return positions * cpu::KvCache::bytesPerPosition(spec, kernels.cacheFormat);
     }
 
     static void row(const char *what, const std::vector<double> &seconds, uint32_t tokens, double limit) {

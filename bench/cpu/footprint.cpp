@@ -1,9 +1,11 @@
 // What a loaded CPU engine costs beside its speed: peak memory with one slot filled to the end of its context, against
 // weights and KV cache, and the processor time that it takes while it has nothing to do.
-//   bench_footprint MODEL_FOLDER [IDLE_SECONDS]
+//   bench_footprint MODEL_FOLDER [IDLE_SECONDS] [bf16|int8] [INSTRUCTION_SET]
 
 #include "exec/cpu/cpu_executor.h"
+#include "exec/cpu/cpu_features.h"
 #include "exec/cpu/kv_cache.h"
+#include "weight_bytes.h"
 
 #include <chrono>
 #include <cstdio>
@@ -59,24 +61,33 @@ void fillContext(Executor &executor, uint32_t vocabulary) {
     executor.run(job, [](GeneratedToken) {});
 }
 
-void measure(const std::string &folder, double idleSeconds) {
+struct Arguments {
+    std::string folder;
+    double idleSeconds = 5.0;
+    bool int8 = false;
+    std::string instructionSet;
+};
+
+void measure(const Arguments &arguments) {
     const uint64_t before = statusBytes("VmRSS");
     std::unique_ptr<Executor> executor;
     uint64_t weights = 0, cache = 0;
     uint32_t vocabulary = 0;
     {
-        const Model model = Model::open(folder);
-        weights = model.weightBytes();
+        const Model model = Model::open(arguments.folder);
+        weights = bench::lookupBytes(model) + bench::matrixBytes(model, arguments.int8);
         vocabulary = model.spec().vocabularySize;
-        executor = makeCpuExecutor(model, {.slots = 1}, [](double) {});
-        cache = cpu::KvCache(model.spec(), 1, executor->contextLength()).bytes();
+        executor = makeCpuExecutor(
+            model, {.slots = 1, .instructionSet = arguments.instructionSet, .int8 = arguments.int8}, [](double) {});
+        const cpu::Kernels &kernels = *cpu::findInstructionSet(arguments.instructionSet).kernels;
+        cache = cpu::KvCache(model.spec(), 1, executor->contextLength(), kernels.cacheFormat).bytes();
     }
     const uint64_t loaded = statusBytes("VmHWM") - before;
     fillContext(*executor, vocabulary);
     const uint64_t peak = statusBytes("VmHWM") - before;
     const double used = processorSeconds();
-    std::this_thread::sleep_for(std::chrono::duration<double>(idleSeconds));
-    const double idle = (processorSeconds() - used) / idleSeconds;
+    std::this_thread::sleep_for(std::chrono::duration<double>(arguments.idleSeconds));
+    const double idle = (processorSeconds() - used) / arguments.idleSeconds;
 
     const auto mega = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e6; };
     std::printf("%s\n", executor->description().c_str());
@@ -84,21 +95,38 @@ void measure(const std::string &folder, double idleSeconds) {
                 mega(cache));
     std::printf("  peak memory after loading %.1f MB, after filling the context %.1f MB = %.3f x weights + KV\n",
                 mega(loaded), mega(peak), mega(peak) / mega(weights + cache));
-    std::printf("  idle for %.0f s: %.3f %% of a core\n", idleSeconds, 100 * idle);
+    std::printf("  idle for %.0f s: %.3f %% of a core\n", arguments.idleSeconds, 100 * idle);
+}
+
+Arguments parse(int argc, char **argv) {
+    if (argc < 2 || argc > 5) {
+        throw std::invalid_argument("usage: bench_footprint MODEL_FOLDER [IDLE_SECONDS] [bf16|int8] [INSTRUCTION_SET]");
+    }
+    Arguments arguments{.folder = argv[1]};
+    if (argc > 2) {
+        arguments.idleSeconds = std::stod(argv[2]);
+    }
+    if (argc > 3) {
+        const std::string precision = argv[3];
+        if (precision != "bf16" && precision != "int8") {
+            throw std::invalid_argument("the precision must be bf16 or int8, not " + precision);
+        }
+        arguments.int8 = precision == "int8";
+    }
+    if (argc > 4) {
+        arguments.instructionSet = argv[4];
+    }
+    if (!(arguments.idleSeconds > 0)) {
+        throw std::invalid_argument("IDLE_SECONDS must be more than 0");
+    }
+    return arguments;
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
     try {
-        if (argc < 2 || argc > 3) {
-            throw std::invalid_argument("usage: bench_footprint MODEL_FOLDER [IDLE_SECONDS]");
-        }
-        const double idleSeconds = argc == 3 ? std::stod(argv[2]) : 5.0;
-        if (!(idleSeconds > 0)) {
-            throw std::invalid_argument("IDLE_SECONDS must be more than 0");
-        }
-        measure(argv[1], idleSeconds);
+        measure(parse(argc, argv));
         return 0;
     } catch (const std::exception &error) {
         std::fprintf(stderr, "bench_footprint: %s\n", error.what());

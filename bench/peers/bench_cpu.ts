@@ -2,7 +2,7 @@
  * Compares our CPU engine with llama.cpp on the same weights, in one run.
  * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N|nano] [--weights bf16|int8] [--write] [--busy]
  *   --quick    few repeats, without node-llama-cpp, at most about 80 s a model and format; the results are kept beside those of other quick runs
- *   --large    the 2B shape too: 12 GB of model files on first use, about 16 GiB of memory
+ *   --large    the 2B shape too, also with --quick: 12 GB of model files on first use, about 16 GiB of memory
  *   --model    only this one (N: nano's weights in the shape of a Llama; nano: the default model, ours only)
  *   --weights  only these
  *   --write    with --quick: writes all kept results of quick runs into docs/performance.md
@@ -74,18 +74,21 @@ function tasks(options: { quick: boolean; large: boolean; weights: readonly Prec
   const threads = [1, 2];
   const small = randomLlama(shapes.S);
   const medium = randomLlama(shapes.M);
-  if (options.quick)
-    return [small, medium].map((model) => ({ model, formats: both, threads, effort: quick, withNode: false }));
-  const list: Task[] = [
+  // Two of each engine would not fit into memory.
+  const largest: Task[] = options.large
+    ? [{ model: randomLlama(shapes.L), formats: both, threads: [2], effort: large, withNode: false }]
+    : [];
+  if (options.quick) {
+    const few = [small, medium].map((model) => ({ model, formats: both, threads, effort: quick, withNode: false }));
+    return [...few, ...largest];
+  }
+  return [
     { model: small, formats: [formats.f32], threads, effort: speedOnly, withNode: false },
     { model: small, formats: both, threads, effort: full, withNode: true },
     { model: nanoAsLlama(nanoFolder), formats: both, threads, effort: speedOnly, withNode: false },
     { model: medium, formats: both, threads, effort: full, withNode: true },
+    ...largest,
   ];
-  // Two of each engine would not fit into memory.
-  if (options.large)
-    list.push({ model: randomLlama(shapes.L), formats: both, threads: [2], effort: large, withNode: false });
-  return list;
 }
 
 async function runTask(task: Task, store: ModelStore, peers: Peers, report: (row: Row) => void): Promise<void> {

@@ -3,7 +3,7 @@ import { coldCourse, decodeCourse, freshTokens, limitCourse, randomTokens, reuse
 import { interleave, type Repeats } from './interleave';
 import { Xorshift } from './models/random';
 import { engines, weightBytes, type Pairing } from './pairing';
-import { cellsOf, type Row } from './rows';
+import { cellsOf, ours, type Row } from './rows';
 
 /** How much to measure. */
 export interface Effort {
@@ -50,7 +50,11 @@ export async function measurePairing(pairing: Pairing, effort: Effort, report: (
     const prefix = tokens(prompt - freshTokens);
     const courses = direct.map((contender) => reusedCourse(contender, prefix, () => tokens(freshTokens)));
     const cells = cellsOf(await interleave(courses, effort.repeats));
-    report({ ...names, measure: { kind: 'first', prompt, reused: prefix.length }, cells });
+    const whole = [...prefix, ...tokens(freshTokens)];
+    const mine = direct.filter(({ title }) => ours.includes(title));
+    const decodes = mine.map((contender) => decodeCourse(contender, whole, effort.seconds));
+    const decodeAfter = cellsOf(await interleave(decodes, effort.repeats));
+    report({ ...names, measure: { kind: 'first', prompt, reused: prefix.length }, cells, decodeAfter });
   }
   for (const busy of effort.busy) await measureBusy(pairing, effort, busy, report);
 }

@@ -51,6 +51,14 @@ function decodeTable(rows: readonly Row[]): string {
   return table([['model', 'weights', 'depth', ...threadHeads(counts), versus, ...limits], ...body]);
 }
 
+const stepsHead = 'ours, in decode steps at that depth';
+
+/** A time to the first token in decode steps of the same threads after the same prompt. */
+function decodeSteps(row: Row, mine: Cell | undefined): string {
+  const after = row.decodeAfter?.find(({ threads }) => threads === mine?.threads);
+  return mine && after ? ((mine.figure.median / 1000) * after.figure.median).toFixed(2) : '';
+}
+
 function firstTokenTable(rows: readonly Row[]): string {
   const counts = threadCounts(rows);
   const body = rows.flatMap((row) => {
@@ -68,11 +76,12 @@ function firstTokenTable(rows: readonly Row[]): string {
         ...cells,
         ratioText(ratio(row, mine, best(row, llama))),
         rate,
+        decodeSteps(row, mine),
       ],
     ];
   });
   return table([
-    ['model', 'weights', 'prompt', 'reused', ...threadHeads(counts), versus, 'ours, prompt tokens/s'],
+    ['model', 'weights', 'prompt', 'reused', ...threadHeads(counts), versus, 'ours, prompt tokens/s', stepsHead],
     ...body,
   ]);
 }

@@ -14,6 +14,8 @@ export interface Row {
   cells: readonly Cell[];
   /** GB/s that reading alone reaches with most threads, and bytes a token reads: of decode without other work. */
   limit?: { rate: Figure; bytes: number };
+  /** After a prompt with a reused prefix: our engine's decode, tokens/s, on which its time to the first token is held. */
+  decodeAfter?: readonly Cell[];
   /** Bytes that our engine says it needs: weights, KV cache and what it computes in. */
   memory?: number;
 }

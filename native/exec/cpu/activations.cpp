@@ -13,7 +13,7 @@ PageMemory floats(size_t count) { return {count * sizeof(float), PageMemory::Pag
 } // namespace
 
 uint32_t Activations::partialLayers(const ModelSpec &spec) {
-    return std::min(2 * spec.broadcastDelay + 1, spec.layerCount);
+    return std::min(spec.broadcastDelay + 1, spec.layerCount);
 }
 
 Activations::Activations(const ModelSpec &spec, uint32_t maxTokens, uint32_t contextLength)

@@ -16,10 +16,8 @@ public:
     Activations(const ModelSpec &spec, uint32_t maxTokens, uint32_t contextLength);
 
     /// A block's partial outputs are kept for this many layers (at most all of a step, which ends with all workers in
-    /// step). Whoever writes an attention partial of layer i has waited for all workers' FFN partials of layer
-    /// i - 1 - delay, before which they have read the attention partials up to layer i - 1 - 2 delay for the last time;
-    /// whoever writes an FFN partial has waited for the attention partials of layer i - delay, which come after the
-    /// reading of the FFN partials up to layer i - 1 - 2 delay.
+    /// step): the layer's own and those that other lanes still add, delayed. Before a worker writes there again, all
+    /// must have read what is there for the last time: StepRunner::waitForRoom().
     static uint32_t partialLayers(const ModelSpec &spec);
 
     enum class Block : uint8_t { attention, ffn };

@@ -14,9 +14,13 @@ namespace cpu {
 
 namespace {
 
-/// Tokens of a prefill step: enough to use each panel many times. Measured on a prompt of 512 tokens of a 31 M Llama
-/// shape with 2 threads: 64 instead of 32 makes it 15 to 20 % faster, 128 instead of 64 another 10 %.
-constexpr uint32_t prefillTokens = 128;
+/// Most tokens of a prefill step: enough to use each panel many times. Measured on a prompt of 512 tokens of a 31 M
+/// Llama shape with 2 threads: 64 instead of 32 makes it 15 to 20 % faster, 128 instead of 64 another 10 %.
+constexpr uint32_t mostPrefillTokens = 128;
+constexpr uint32_t fewestPrefillTokens = 32;
+
+/// Part of what weights and cache take that a step's buffers may take too.
+constexpr uint64_t activationsPart = 15;
 
 /// How long a worker may keep the others waiting.
 constexpr std::chrono::seconds longestWait{10};
@@ -43,6 +47,19 @@ uint32_t checkedContext(const ModelSpec &spec, uint32_t wanted) {
     return wanted == 0 ? spec.maxPositions : wanted;
 }
 
+/// The buffers of a step: for fewer tokens where lanes, each of which has its own, would need too much memory. Those
+/// that are tried and too large were never touched, so they cost none.
+Activations makeActivations(const ModelSpec &spec, uint32_t contextLength, uint64_t weightsAndCache) {
+    uint32_t tokens = mostPrefillTokens;
+    while (true) {
+        Activations activations(spec, std::min(tokens, contextLength), contextLength);
+        if (tokens == fewestPrefillTokens || activations.bytes() <= weightsAndCache / activationsPart) {
+            return activations;
+        }
+        tokens /= 2;
+    }
+}
+
 CpuOptions checked(const CpuOptions &options) {
     constexpr uint32_t mostThreads = 1024, mostSlots = 1024;
     if (options.threads > mostThreads) {
@@ -62,8 +79,8 @@ public:
         : slots_(checked(options).slots), contextLength_(checkedContext(model.spec(), options.contextLength)),
           set_(findInstructionSet(options.instructionSet)), plan_(makePlan(model.spec())),
           pool_(options.threads, usableCores()), weights_(model, options.int8, pool_, progress),
-          cache_(model.spec(), slots_, contextLength_),
-          activations_(model.spec(), std::min(prefillTokens, contextLength_), contextLength_),
+          cache_(model.spec(), slots_, contextLength_, set_.kernels->cacheFormat),
+          activations_(makeActivations(model.spec(), contextLength_, weights_.bytes() + cache_.bytes())),
           progress_(pool_.size(), longestWait, pool_.crowded()),
           takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),

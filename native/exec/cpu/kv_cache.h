@@ -8,34 +8,42 @@
 
 namespace monokernel::cpu {
 
-/// Keys and values of all slots in f32, in chunks of 64 positions that the attention kernel takes as panels: a chunk is
-/// keys [headDim, 64], then values [64, valueWidth]. A slot's chunks lie in the order of positions, all layers and
-/// heads of one together, so that huge pages are taken only as far as the slot is filled.
+/// Keys and values of all slots in f32 or f16, in chunks of 64 positions that the attention kernel takes as
+/// panels: a chunk is keys along headDim, 64 rows, then values along its positions, valueWidth rows. A slot's chunks
+/// lie in the order of positions, all layers and heads of one together, so that huge pages are taken only as far as the
+/// slot is filled.
 class KvCache {
 public:
-    /// Throws ModelError(memory).
-    KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength);
+    /// `format` is f32 or f16. Throws ModelError(memory).
+    KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength, WeightFormat format);
 
-    const float *keys(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return memory_.floats() + offset(slot, layer, head, chunk);
+    const std::byte *keys(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
+        return memory_.data() + offset(slot, layer, head, chunk);
     }
-    const float *values(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return keys(slot, layer, head, chunk) + size_t{headDim_} * chunkPositions;
+    const std::byte *values(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
+        return keys(slot, layer, head, chunk) + keyBytes_;
     }
-    void writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const float *key);
-    void writeValue(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const float *value);
+    /// `key` and `value` are rows of headDim elements in the cache's format, the value padded to valueWidth().
+    /// Positions of a sequence must be written in ascending order: in f16 an even one clears its neighbour's value, so
+    /// that nothing stale, which need not be finite, is multiplied with a weight of 0.
+    void writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *key);
+    void writeValue(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *value);
+
+    /// Bytes of one position's keys and values in one layer.
+    static uint64_t bytesPerPosition(const ModelSpec &spec, WeightFormat format);
 
     uint32_t valueWidth() const { return valueWidth_; }
     uint64_t bytes() const { return memory_.size(); }
 
 private:
-    /// In floats; `head` counts over all lanes.
+    /// `head` counts over all lanes.
     size_t offset(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return (((size_t{slot} * chunks_ + chunk) * layers_ + layer) * heads_ + head) * chunkFloats_;
+        return (((size_t{slot} * chunks_ + chunk) * layers_ + layer) * heads_ + head) * chunkBytes_;
     }
 
+    WeightFormat format_;
     uint32_t layers_, heads_, chunks_, headDim_, valueWidth_;
-    size_t chunkFloats_;
+    size_t keyBytes_, chunkBytes_;
     PageMemory memory_;
 };
 

@@ -35,7 +35,7 @@ bool StepRunner::attention(uint32_t layer) {
 
 /// Many tokens: key heads with some tokens each, taken by whoever is free.
 void StepRunner::attendShared(uint32_t layer) {
-    constexpr uint32_t tokensPerItem = 16;
+    constexpr uint32_t tokensPerItem = 24; // whole tiles of the kernels
     const uint32_t runs = (tokens_ + tokensPerItem - 1) / tokensPerItem;
     const uint32_t perLane = spec_.kvHeadsPerLane();
     const Range items{group_.lanes.begin * perLane * runs, group_.lanes.end * perLane * runs};

@@ -21,7 +21,7 @@ StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
       state_(floats(size_t{maxTokens_} * spec_.headCount * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
-      expandedPanel_(floats(size_t{panelRows} * expandedDepth)),
+      expandedPanel_(floats(size_t{panelRows} * expandedDepth)), cacheRow_(floats(headWidth_)),
       operandRows_(size_t{maxTokens_} * operandStride(deepest()), PageMemory::Pages::ordinary) {}
 
 /// The largest depth of the weights.
@@ -159,18 +159,35 @@ void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
             }
         } else if (isKey) {
             rope_.rotate(t, head);
-            r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, head);
+            r_.kernels.toCache(head, headWidth_, cacheRow_.data());
+            r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, cacheRow_.data());
         } else {
-            r_.cache.writeValue(step_.slot, layer, lane * keys + inLane - queries - keys, step_.first + t, head);
+            r_.kernels.toCache(head, headWidth_, cacheRow_.data());
+            r_.cache.writeValue(step_.slot, layer, lane * keys + inLane - queries - keys, step_.first + t,
+                                cacheRow_.data());
         }
     }
+}
+
+/// Until the layer's buffers of partial outputs may be written: the last that was read from them was added to the
+/// streams in the layer before, at the begin of the phase waited for here. Groups of lanes may so drift apart by three
+/// phases.
+bool StepRunner::waitForRoom(Block block, uint32_t layer) {
+    if (layer < Activations::partialLayers(spec_)) {
+        return true;
+    }
+    return waitForAll(block == Block::attention ? phaseOf(layer - 1, PhaseKind::gateUp)
+                                                : phaseOf(layer, PhaseKind::qkv));
 }
 
 /// This worker's units of a block's last matrix: the lanes' partial outputs. input(lane) gives a lane's [tokens,
 /// width].
 template <class Input>
-void StepRunner::multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
+bool StepRunner::multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
                                const Input &input) {
+    if (!waitForRoom(block, layer)) {
+        return false;
+    }
     uint32_t lane = spec_.laneCount;
     UnitWalk units = unitsOf(phaseOf(layer, kind), matrix);
     while (const std::optional<uint32_t> unit = units.next()) {
@@ -182,6 +199,7 @@ void StepRunner::multiplyUnits(PhaseKind kind, Block block, uint32_t layer, cons
         multiply(matrix, panel, r_.activations.partial(block, layer, lane) + panel.firstRow, hiddenWidth_);
     }
     publish(phaseOf(layer, kind));
+    return true;
 }
 
 bool StepRunner::attentionOutput(uint32_t layer) {
@@ -193,11 +211,10 @@ bool StepRunner::attentionOutput(uint32_t layer) {
         mergeSplit(layer);
     }
     const uint32_t width = r_.activations.attentionWidth();
-    multiplyUnits(PhaseKind::attentionOutput, Block::attention, layer, r_.weights.layers()[layer].output, width,
-                  [&](uint32_t lane) {
-                      return split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
-                  });
-    return true;
+    return multiplyUnits(PhaseKind::attentionOutput, Block::attention, layer, r_.weights.layers()[layer].output, width,
+                         [&](uint32_t lane) {
+                             return split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
+                         });
 }
 
 bool StepRunner::gateUp(uint32_t layer) {
@@ -232,9 +249,8 @@ bool StepRunner::down(uint32_t layer) {
     if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::gateUp))) {
         return false;
     }
-    multiplyUnits(PhaseKind::down, Block::ffn, layer, r_.weights.layers()[layer].down, r_.activations.gatedWidth(),
-                  [&](uint32_t lane) { return r_.activations.gated(lane); });
-    return true;
+    return multiplyUnits(PhaseKind::down, Block::ffn, layer, r_.weights.layers()[layer].down,
+                         r_.activations.gatedWidth(), [&](uint32_t lane) { return r_.activations.gated(lane); });
 }
 
 /// Adds a layer's block to the residual streams of the group's lanes.
@@ -243,10 +259,9 @@ bool StepRunner::reduce(Block block, uint32_t layer) {
     if (!waitForGroup(phaseOf(layer, kind))) {
         return false;
     }
-    // Without a need for the others' partials they are waited for nevertheless: it bounds how far workers drift apart,
-    // which the buffers of partials rely on.
-    const uint32_t delay = spec_.reduction(layer) == LaneReduction::present ? 0 : spec_.broadcastDelay;
-    if (layer >= delay && !waitForAll(phaseOf(layer - delay, kind))) {
+    const LaneReduction reduction = spec_.reduction(layer);
+    const uint32_t delay = reduction == LaneReduction::present ? 0 : spec_.broadcastDelay;
+    if (reduction != LaneReduction::scaledOwn && !waitForAll(phaseOf(layer - delay, kind))) {
         return false;
     }
     for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {

@@ -62,6 +62,7 @@ private:
     void publish(uint32_t phase);
     bool waitForGroup(uint32_t phase);
     bool waitForAll(uint32_t phase);
+    bool waitForRoom(Block block, uint32_t layer);
     uint64_t tick(uint32_t phase) const;
     Range shareOf(const PackedMatrix &matrix) const;
     UnitWalk unitsOf(uint32_t phase, const PackedMatrix &matrix);
@@ -83,7 +84,7 @@ private:
     void prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens);
     void multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride);
     template <class Input>
-    void multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
+    bool multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
                        const Input &input);
     void finishHead(uint32_t layer, uint32_t unit);
     void attendShared(uint32_t layer);
@@ -120,6 +121,7 @@ private:
     PageMemory state_;         ///< attention states of this worker's rows: at most all
     PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
     PageMemory expandedPanel_; ///< the kernel's scratch
+    PageMemory cacheRow_;      ///< a key or value in the cache's format
     PageMemory operandRows_;   ///< [maxTokens, operandStride] bytes
     Operand operand_{};        ///< what multiply() takes, as prepare() left it
     uint32_t operandTokens_ = 0;

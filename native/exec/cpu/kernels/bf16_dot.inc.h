@@ -5,6 +5,7 @@
 
 /// Depth of a piece of a panel that stays in L1 while all tokens pass over it: 64 rows x 256 x 2 bytes.
 constexpr uint32_t bf16PieceDepth = 256;
+constexpr size_t bf16PieceBytes = panelRows * bf16PieceDepth * 2;
 
 struct Bf16DotLine {
     using X = uint32_t; ///< a pair of bf16
@@ -21,6 +22,10 @@ struct Bf16DotLine {
                 weights[b] = (__m512bh)_mm512_loadu_si512(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
                     __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                } else if constexpr (Tokens == mostTokens) {
+                    // To the L2, because this piece fills the L1: the one after it, so that memory works while many
+                    // tokens pass. Measured: 12 to 22 % less time for 20 tokens.
+                    __builtin_prefetch(p.panel + b * 64 + bf16PieceBytes, 0, 2);
                 }
             }
 #pragma GCC unroll 8

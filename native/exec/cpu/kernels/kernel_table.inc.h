@@ -12,6 +12,8 @@
 // clang-format on
 
 constexpr Kernels table = {
+    .cacheFormat = CacheLine::format,
+    .toCache = toCache,
     .prepare = prepare,
     .multiply = multiply,
     .rmsNorm = rmsNorm,

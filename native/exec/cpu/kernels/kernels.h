@@ -86,8 +86,8 @@ struct MatrixProduct {
 /// One chunk of keys and values against rows of queries, merged into each row's running state. A row is one query head
 /// of one token; row r belongs to token r / rowsPerToken.
 struct AttentionChunk {
-    const float *keys;   ///< [headDim, chunkPositions]: 4 blocks of 16 positions
-    const float *values; ///< [chunkPositions, valueWidth]
+    const std::byte *keys;   ///< a panel in Kernels::cacheFormat: 4 blocks of 16 positions, along headDim
+    const std::byte *values; ///< as keys, valueWidth / 16 blocks of the head's elements, along chunkPositions
     uint32_t headDim;
     uint32_t valueWidth;   ///< headDim rounded up to 16
     uint32_t rows;         ///< query rows
@@ -121,6 +121,11 @@ struct SamplingKey {
 };
 
 struct Kernels {
+    /// How keys and values lie in the cache: f32, or f16 where matrix products round more than that rounds.
+    WeightFormat cacheFormat;
+    /// A key or value of `width` elements, a multiple of 16, as elements of that format. What is finite stays so.
+    void (*toCache)(const float *x, uint32_t width, void *out);
+
     /// The rows x[tokens, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights of
     /// `format`: x itself, or what is written to `out`, tokens * operandStride(depth) bytes.
     Operand (*prepare)(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens, void *out);
