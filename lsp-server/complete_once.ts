@@ -67,7 +67,11 @@ async function complete(
     },
   });
   const started = performance.now();
-  const request = { context, extent, maxTokens: settings.completion.maxTokens };
+  const {
+    speculation,
+    completion: { maxTokens },
+  } = settings;
+  const request = { context, extent, maxTokens, speculation };
   const found = await completer.complete(request, new AbortController().signal);
   const milliseconds = performance.now() - started;
   if (!found) throw new Error('The request was cancelled.');

@@ -70,6 +70,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     settings = readSettings(change.settings);
     reporter.setProblems(settingProblems(change.settings));
     if (needsReload(before, settings) || state === 'error') void host?.load(settings);
+    else if (before.speculation !== settings.speculation) void host?.retell(settings);
   });
   connection.onExecuteCommand(({ command }) => {
     if (command === ACCEPTED_COMMAND) reporter.countAccepted();
@@ -80,12 +81,7 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     reporter[Symbol.dispose]();
   });
   registerCompletion(connection, { documents, paths, reporter, settings: () => settings, completer: () => completer });
-  registerExplain(connection, {
-    documents,
-    reporter,
-    model: () => host?.current,
-    maxTokens: () => settings.explain.maxTokens,
-  });
+  registerExplain(connection, { documents, reporter, model: () => host?.current, settings: () => settings });
   registerTopology(connection, () =>
     lookAtMachine({ places, settings, running: host?.current?.engine.model.description, probe: dependencies.probe }),
   );

@@ -39,6 +39,15 @@ export class ModelHost {
     return this.work;
   }
 
+  /** After a change of settings that needs no other model: says anew what of them the engine does not do. */
+  retell(settings: Settings): Promise<void> {
+    const { generation } = this;
+    this.work = this.work.then(() => {
+      if (this.current && generation === this.generation) this.tellReady(this.current, settings);
+    });
+    return this.work;
+  }
+
   /** Frees the engine; nothing is loaded any more. */
   dispose(): Promise<void> {
     this.generation += 1;
@@ -69,12 +78,16 @@ export class ModelHost {
       if (overtaken()) return;
       this.checkVocabulary(model);
       this.onModel(model);
-      this.onState({ state: 'ready', model: name, engine: engine.model.description, ...choicesOf(engine, settings) });
+      this.tellReady(model, settings);
     } catch (error) {
       await this.unload();
       const message = error instanceof Error ? error.message : String(error);
       if (!overtaken()) this.onState({ state: 'error', message, ...(name === undefined ? {} : { model: name }) });
     }
+  }
+
+  private tellReady({ name, engine }: LanguageModel, settings: Settings): void {
+    this.onState({ state: 'ready', model: name, engine: engine.model.description, ...choicesOf(engine, settings) });
   }
 
   private checkVocabulary({ name, tokenizer, engine }: LanguageModel): void {
@@ -112,7 +125,6 @@ function engineOptions(settings: Settings, folder: ModelFolder): EngineOptions {
   return {
     device: settings.engine,
     precision: settings.precision,
-    speculation: settings.speculation,
     threads: settings.threads,
     slots,
     contextLength: typeof limit === 'number' ? Math.min(limit, longestContext) : 0,

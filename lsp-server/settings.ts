@@ -67,7 +67,6 @@ export function needsReload(before: Settings, after: Settings): boolean {
     before.model.path !== after.model.path ||
     before.engine !== after.engine ||
     before.precision !== after.precision ||
-    before.speculation !== after.speculation ||
     before.threads !== after.threads
   );
 }

@@ -1,4 +1,4 @@
-import type { GenerateStatistics } from '../engine/contract';
+import type { GenerateStatistics, Speculation } from '../engine/contract';
 import type { LanguageModel } from '../models/language_model';
 import { CompletionStream } from './completion_stream';
 import type { CursorContext } from './cursor_context';
@@ -19,6 +19,7 @@ export interface CompletionRequest {
   context: CursorContext;
   extent: Extent;
   maxTokens: number;
+  speculation: Speculation;
 }
 
 export interface CompletionObserver {
@@ -89,14 +90,14 @@ export class Completer {
     });
   }
 
-  private start({ context, extent, maxTokens }: CompletionRequest): CompletionStream {
+  private start({ context, extent, maxTokens, speculation }: CompletionRequest): CompletionStream {
     if (this.current?.finished) this.remember(this.current);
     this.current?.abandon();
     const { engine, stopTokens, tokenizer } = this.model;
     const budget = promptBudget(engine.model.contextLength, maxTokens, this.promptLength.current);
     const prompt = buildPrompt(this.model, context, budget);
     const ends = new Set(stopTokens);
-    const generation = engine.generate(prompt, { maxTokens, stopTokens, temperature: 0 });
+    const generation = engine.generate(prompt, { maxTokens, stopTokens, temperature: 0, speculation });
     const stream = new CompletionStream(
       context,
       extent,

@@ -55,7 +55,11 @@ async function complete(
   if (extent === undefined) return null;
   const started = performance.now();
   const signal = abortSignal(token);
-  const found = await completer.complete({ context, extent, maxTokens: settings.completion.maxTokens }, signal);
+  const {
+    speculation,
+    completion: { maxTokens },
+  } = settings;
+  const found = await completer.complete({ context, extent, maxTokens, speculation }, signal);
   const completion = found && fitToDocument(found.text, context, found.stream.whole);
   if (!completion) return null;
   if (!found.stream.offered) {

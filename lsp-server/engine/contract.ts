@@ -7,8 +7,6 @@ export interface EngineOptions {
   device: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
   /** CPU: `bf16` keeps the weights as they are stored, `int8` in bytes; `auto` (also when left out) by their size. */
   precision?: 'auto' | 'bf16' | 'int8';
-  /** Of requests that do not say; `off` when left out. */
-  speculation?: Speculation;
   /** CPU workers; 0: as many as there are physical cores. */
   threads: number;
   /** KV cache sequences; more keep more prefixes warm. */
@@ -27,6 +25,7 @@ export interface GenerateOptions {
   topK?: number;
   topP?: number;
   seed?: number;
+  /** `off` when left out. */
   speculation?: Speculation;
   /** Stop before a token that is less probable than this. */
   minProbability?: number;

@@ -10,7 +10,6 @@ import type {
   GenerateStatistics,
   Generation,
   ModelFacts,
-  Speculation,
 } from './contract';
 import { EngineError } from './contract';
 
@@ -31,9 +30,8 @@ export async function loadEngine(
   onProgress: (fraction: number) => void = () => undefined,
 ): Promise<NativeEngine> {
   try {
-    const { speculation = 'off', ...others } = options;
-    const allOptions = { ...others, kernelFolder: path.join(path.dirname(addon), '..', 'kernels') };
-    return new AddonBackedEngine(await loadAddon(addon).Engine.load(folder, allOptions, onProgress), speculation);
+    const allOptions = { ...options, kernelFolder: path.join(path.dirname(addon), '..', 'kernels') };
+    return new AddonBackedEngine(await loadAddon(addon).Engine.load(folder, allOptions, onProgress));
   } catch (error) {
     throw toEngineError(error);
   }
@@ -42,16 +40,13 @@ export async function loadEngine(
 class AddonBackedEngine implements NativeEngine {
   readonly model: ModelFacts;
 
-  constructor(
-    private readonly engine: AddonEngine,
-    private readonly speculation: Speculation,
-  ) {
+  constructor(private readonly engine: AddonEngine) {
     const { endTokens, ...facts } = engine.facts;
     this.model = { ...facts, endTokens: Array.from(endTokens) };
   }
 
   generate(tokens: ArrayLike<number>, options: GenerateOptions): Generation {
-    return new AddonGeneration(this.engine, Int32Array.from(tokens), { speculation: this.speculation, ...options });
+    return new AddonGeneration(this.engine, Int32Array.from(tokens), options);
   }
 
   statistics(): EngineStatistics {

@@ -1,6 +1,6 @@
 import { LSPErrorCodes, ResponseError, type CancellationToken, type Connection } from 'vscode-languageserver/node';
 import type { LanguageModel } from '../models/language_model';
-import { ExplainDelta, ExplainRequest, type ExplainParams, type ExplainResult } from '../protocol';
+import { ExplainDelta, ExplainRequest, type ExplainParams, type ExplainResult, type Settings } from '../protocol';
 import { abortSignal } from '../abort_signal';
 import { sendToClient } from '../client_messages';
 import type { OpenDocuments } from '../open_documents';
@@ -14,7 +14,7 @@ export interface ExplainHost {
   documents: OpenDocuments;
   reporter: Reporter;
   model: () => LanguageModel | undefined;
-  maxTokens: () => number;
+  settings: () => Settings;
 }
 
 /** Answers `monokernel/explain`. */
@@ -42,7 +42,11 @@ async function answer(
     sendToClient(connection, ExplainDelta, { id: params.id, delta });
   });
   const { reporter } = host;
-  const result = await explain(model, selection, host.maxTokens(), abortSignal(token), {
+  const {
+    speculation,
+    explain: { maxTokens },
+  } = host.settings();
+  const result = await explain(model, selection, { maxTokens, speculation }, abortSignal(token), {
     started: () => {
       reporter.started();
     },

@@ -1,4 +1,4 @@
-import type { GenerateStatistics } from '../engine/contract';
+import type { GenerateOptions, GenerateStatistics } from '../engine/contract';
 import { Detokenizer } from '../models/detokenizer';
 import type { LanguageModel } from '../models/language_model';
 import { repeatedTail } from '../completion/repetition';
@@ -16,12 +16,12 @@ export interface ExplanationObserver {
 export async function explain(
   model: LanguageModel,
   selection: Selection,
-  maxTokens: number,
+  options: Pick<GenerateOptions, 'maxTokens' | 'speculation'>,
   signal: AbortSignal,
   observer: ExplanationObserver,
 ): Promise<ExplainResult> {
-  const prompt = explainPrompt(model, selection, maxTokens);
-  const generation = model.engine.generate(prompt, { maxTokens, stopTokens: model.stopTokens, temperature: 0 });
+  const prompt = explainPrompt(model, selection, options.maxTokens);
+  const generation = model.engine.generate(prompt, { ...options, stopTokens: model.stopTokens, temperature: 0 });
   const cancel = (): void => {
     generation.cancel();
   };

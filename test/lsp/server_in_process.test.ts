@@ -186,24 +186,50 @@ suite('language server, with an engine that the test speaks for', () => {
     await client.until('no message', () => asked.length === 3 && client.statuses.at(-1)?.warnings === undefined);
   });
 
-  test('tells the engine to speculate, and that an engine does not', async () => {
-    const asked: unknown[] = [];
-    const client = serverInProcess(({ options }) => {
-      asked.push(options.speculation);
-      const engine = new FakeEngine(() => says('x'));
-      Object.assign(engine.model, { speculates: asked.length < 2 });
+  test('completions and explanations speculate from the moment that the setting says so, without another load', async () => {
+    const engine = new FakeEngine(() => says('x'));
+    let loads = 0;
+    const client = serverInProcess(() => {
+      loads += 1;
       return Promise.resolve(engine);
     });
-    await client.initialize({ defaultModel: nanoPath, addon: '', settings: { speculation: 'promptLookup' } });
+    await client.initialize({ defaultModel: nanoPath, addon: '' });
+    await client.state('ready');
+    await client.open(uri, 'a = ');
+    await client.complete(uri, { line: 0, character: 4 });
+    await client.configure({ speculation: 'promptLookup' });
+    await client.insert(uri, { line: 0, character: 4 }, 'b');
+    await client.complete(uri, { line: 0, character: 5 });
+    await client.explain({ id: 'one', textDocument: { uri }, range: wholeLine });
+    assert.deepEqual(
+      engine.requests.map(({ options }) => options.speculation),
+      ['off', 'promptLookup', 'promptLookup'],
+    );
+    assert.equal(loads, 1);
+  });
+
+  test('tells that an engine does not speculate, as soon as the setting asks for it', async () => {
+    let loads = 0;
+    const client = serverInProcess(() => {
+      loads += 1;
+      const engine = new FakeEngine(() => says('x'));
+      Object.assign(engine.model, { speculates: loads > 1 });
+      return Promise.resolve(engine);
+    });
+    const warning = 'monokernel.speculation: only the CPU engine speculates; this one decodes token by token.';
+    const warnings = (): readonly string[] | undefined => client.statuses.at(-1)?.warnings;
+    await client.initialize({ defaultModel: nanoPath, addon: '' });
     assert.equal((await client.state('ready')).warnings, undefined);
+    await client.configure({ speculation: 'promptLookup' });
+    await client.until('a message', () => warnings()?.[0] === warning);
+    await client.configure({});
+    await client.until('no message', () => warnings() === undefined);
+    await client.configure({ speculation: 'promptLookup' });
+    await client.until('a message again', () => warnings()?.[0] === warning);
+    assert.equal(loads, 1);
     await client.configure({ speculation: 'promptLookup', threads: 1 });
-    await client.until('a message', () => client.statuses.at(-1)?.warnings !== undefined);
-    assert.deepEqual(client.statuses.at(-1)?.warnings, [
-      'monokernel.speculation: only the CPU engine speculates; this one decodes token by token.',
-    ]);
-    await client.configure({ threads: 1 });
-    await client.until('no message', () => asked.length === 3 && client.statuses.at(-1)?.warnings === undefined);
-    assert.deepEqual(asked, ['promptLookup', 'promptLookup', 'off']);
+    await client.until('an engine that speculates', () => loads === 2 && client.statuses.at(-1)?.state === 'ready');
+    assert.equal(warnings(), undefined);
   });
 
   test('only the newest of several changes stays loaded', async () => {

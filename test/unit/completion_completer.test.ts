@@ -16,6 +16,7 @@ const request = (marked: string, extent: Extent = 'line'): CompletionRequest => 
   context: at(marked),
   extent,
   maxTokens: 64,
+  speculation: 'off',
 });
 
 /** A completer whose model answers each request with the next script, the last one again and again. */

@@ -42,11 +42,11 @@ suite('settings', () => {
     assert.deepEqual(settingProblems(undefined), []);
   });
 
-  test('only model, engine, precision, speculation and threads need the engine again', () => {
+  test('only model, engine, precision and threads need the engine again', () => {
     const change = (sent: object): boolean => needsReload(defaultSettings, readSettings(sent));
     assert.ok(change({ threads: 2 }) && change({ engine: 'cpu' }) && change({ precision: 'int8' }));
-    assert.ok(change({ speculation: 'promptLookup' }));
     assert.ok(change({ model: { path: '/x' } }));
+    assert.ok(!change({ speculation: 'promptLookup' }));
     assert.ok(!change({ enable: false, completion: { maxTokens: 3 }, explain: { maxTokens: 3 } }));
   });
 });
