@@ -99,7 +99,9 @@ public:
     }
     uint32_t slotCount() const override { return slots_; }
     uint32_t contextLength() const override { return contextLength_; }
-    uint64_t memoryBytes() const override { return weights_.bytes() + cache_.bytes() + activations_.bytes(); }
+    uint64_t memoryBytes() const override {
+        return weights_.bytes() + cache_.bytes() + activations_.bytes() + loop_.speculationBytes();
+    }
     bool speculates() const override { return true; }
 
     SequenceResult run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) override {
@@ -107,7 +109,7 @@ public:
         if (job.reused >= job.tokens.size()) {
             throw std::invalid_argument("a sequence needs at least one token that is not reused");
         }
-        reserveLogits(job.speculation == Speculation::off ? 1 : 1 + mostDrafted);
+        reserveLogits(cpu::DecodeLoop::logitRows(job));
         tokens_.assign(job.tokens.begin(), job.tokens.end());
         SequenceJob own = job;
         own.tokens = tokens_;

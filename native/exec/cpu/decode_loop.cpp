@@ -25,8 +25,9 @@ double seconds(std::chrono::steady_clock::duration duration) { return std::chron
 } // namespace
 
 DecodeLoop::DecodeLoop(const StepResources &resources, StepTeam &team, uint32_t contextLength, bool draftAlways)
-    : r_(resources), team_(team), contextLength_(contextLength), draftAlways_(draftAlways),
-      sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)) {
+    : r_(resources), team_(team), contextLength_(contextLength),
+      sampler_(resources.kernels, headRuns(resources.weights.head(), resources.weights.spec().vocabularySize)),
+      speculator_(draftAlways) {
     tokens_.reserve(1 + mostDrafted);
     selected_.reserve(1 + mostDrafted);
 }
@@ -43,17 +44,12 @@ void DecodeLoop::run(const SequenceJob &job, const std::function<void(GeneratedT
     position_ = job.reused;
     row_ = 0;
     tokens_.clear();
-    speculates_ = job.speculation == Speculation::promptLookup && job.sampling.temperature <= 0.0f;
-    if (speculates_ && !speculator_) {
-        speculator_.emplace(contextLength_, draftAlways_);
-    }
+    speculates_ = speculates(job);
     std::optional<StopReason> stop;
     if (!prefill(job)) {
         stop = StopReason::cancelled;
     } else if (job.maxTokens == 0) {
         stop = StopReason::maxTokens;
-    } else if (speculates_) {
-        speculator_->start(job.tokens);
     }
     while (!stop) {
         const GeneratedToken token = choose(job);
@@ -98,7 +94,7 @@ GeneratedToken DecodeLoop::choose(const SequenceJob &job) {
 /// the first one of a new step, which overwrites what the cache holds of a wrong draft.
 bool DecodeLoop::advance(const SequenceJob &job, int32_t token) {
     if (speculates_) {
-        speculator_->append(token);
+        expect(job, token);
     }
     if (row_ + 1 < tokens_.size() && tokens_[row_ + 1] == token) {
         if (job.cancel != nullptr && job.cancel->load(std::memory_order_relaxed)) {
@@ -117,6 +113,16 @@ bool DecodeLoop::advance(const SequenceJob &job, int32_t token) {
     return true;
 }
 
+/// What may follow `token`. Begins after the first token has been given out, which so comes no later.
+void DecodeLoop::expect(const SequenceJob &job, int32_t token) {
+    if (result_.generated == 1) {
+        const uint64_t wanted = uint64_t{job.maxTokens} + job.tokens.size();
+        speculator_.start(job.tokens, static_cast<uint32_t>(std::min<uint64_t>(wanted, contextLength_ + 1)));
+        speculationBytes_.store(speculator_.bytes(), std::memory_order_relaxed);
+    }
+    speculator_.append(token);
+}
+
 /// A step of tokens_'s only token and its draft.
 bool DecodeLoop::decode(const SequenceJob &job) {
     const std::span<const int32_t> drafted = draft(job);
@@ -128,7 +134,7 @@ bool DecodeLoop::decode(const SequenceJob &job) {
         return false;
     }
     if (speculates_) {
-        speculator_->observeStep(static_cast<uint32_t>(drafted.size()), seconds(Clock::now() - start));
+        speculator_.observeStep(static_cast<uint32_t>(drafted.size()), seconds(Clock::now() - start));
         result_.drafted += static_cast<uint32_t>(drafted.size());
     }
     return true;
@@ -140,7 +146,7 @@ std::span<const int32_t> DecodeLoop::draft(const SequenceJob &job) {
         return {};
     }
     const uint32_t wanted = job.maxTokens - result_.generated - 1, places = contextLength_ - position_ - 1;
-    return speculator_->draft(std::min({wanted, places, r_.activations.maxTokens() - 1}));
+    return speculator_.draft(std::min({wanted, places, r_.activations.maxTokens() - 1}));
 }
 
 /// Gives the token out, unless it ends the sequence; then, or if it was the last one, says why.

@@ -5,20 +5,24 @@
 
 namespace monokernel::cpu {
 
-PromptLookup::PromptLookup(uint32_t length, uint32_t mostTokens)
-    : mostTokens_(mostTokens), indexMask_(std::bit_ceil(2 * std::max(length, 32u)) - 1) {
-    tokens_.reserve(size_t{length} + 1); // The last token needs no place in the context.
-    draft_.reserve(mostTokens);
-    for (std::vector<uint32_t> &table : index_) {
-        table.resize(size_t{indexMask_} + 1);
-    }
-}
+namespace {
 
-void PromptLookup::start(std::span<const int32_t> prompt) {
-    tokens_.clear();
+/// Places of a table for each n-gram: few share one.
+constexpr size_t placesPerToken = 2;
+constexpr size_t fewestPlaces = 64;
+
+} // namespace
+
+PromptLookup::PromptLookup(uint32_t mostTokens) : mostTokens_(mostTokens) { draft_.reserve(mostTokens); }
+
+void PromptLookup::start(std::span<const int32_t> prompt, uint32_t length) {
+    const size_t places = std::bit_ceil(std::max(placesPerToken * length, fewestPlaces));
+    indexMask_ = places - 1;
     for (std::vector<uint32_t> &table : index_) {
-        std::fill(table.begin(), table.end(), 0);
+        table.assign(places, 0);
     }
+    tokens_.clear();
+    tokens_.reserve(length);
     for (const int32_t token : prompt) {
         append(token);
     }
@@ -72,6 +76,14 @@ PromptLookup::Draft PromptLookup::draft(uint32_t most) {
         return {draft_, matched};
     }
     return {};
+}
+
+uint64_t PromptLookup::bytes() const {
+    uint64_t entries = tokens_.capacity() + draft_.capacity();
+    for (const std::vector<uint32_t> &table : index_) {
+        entries += table.capacity();
+    }
+    return entries * sizeof(uint32_t);
 }
 
 } // namespace monokernel::cpu

@@ -8,7 +8,8 @@
 namespace monokernel::cpu {
 
 /// Drafts of a sequence's next tokens, taken from the sequence itself: what followed the last time that it went on as
-/// it does now (prompt lookup decoding, Saxena 2023). Constant time and no allocation a token after start().
+/// it does now (prompt lookup decoding, Saxena 2023). Constant time and no allocation a token after start(), which
+/// takes as long as the sequence, not as long as the longest one so far.
 class PromptLookup {
 public:
     struct Draft {
@@ -18,16 +19,20 @@ public:
 
     static constexpr uint32_t leastMatched = 2, mostMatched = 8;
 
-    /// For sequences of up to `length` tokens (longer ones are taken, but allocate) and drafts of up to `mostTokens`.
-    PromptLookup(uint32_t length, uint32_t mostTokens);
+    /// For drafts of up to `mostTokens`.
+    explicit PromptLookup(uint32_t mostTokens);
 
-    /// Forgets everything and begins with `prompt`.
-    void start(std::span<const int32_t> prompt);
+    /// Forgets everything and begins with `prompt` a sequence of up to `length` tokens. A longer one is taken, but
+    /// allocates and forgets more.
+    void start(std::span<const int32_t> prompt, uint32_t length);
     void append(int32_t token);
 
     /// Up to `most` tokens that may follow, or none: those after the most recent place where the last 4 tokens stood
     /// before, else the last 3, else 2. A source that ends at the sequence's end goes on in its own draft.
     Draft draft(uint32_t most);
+
+    /// Memory held.
+    uint64_t bytes() const;
 
 private:
     /// The lengths of n-grams that have an index, the longest first.
@@ -37,7 +42,7 @@ private:
     uint32_t agreement(size_t end) const;
 
     const uint32_t mostTokens_;
-    uint32_t indexMask_;
+    size_t indexMask_ = 0; ///< places in each table, less 1
     std::vector<int32_t> tokens_;
     /// For each length a table by hash: the end of the last n-gram with that hash that something follows. Whoever looks
     /// it up compares the tokens; 0: none.

@@ -4,8 +4,8 @@
 
 namespace monokernel::cpu {
 
-void Speculator::start(std::span<const int32_t> prompt) {
-    lookup_.start(prompt);
+void Speculator::start(std::span<const int32_t> prompt, uint32_t length) {
+    lookup_.start(prompt, length);
     next_ = lookup_.draft(mostDrafted);
 }
 

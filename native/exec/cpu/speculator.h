@@ -15,9 +15,10 @@ constexpr uint32_t mostDrafted = 5;
 class Speculator {
 public:
     /// `always`: all that is drafted is verified, whether that pays or not.
-    Speculator(uint32_t contextLength, bool always) : always_(always), lookup_(contextLength, mostDrafted) {}
+    explicit Speculator(bool always) : always_(always), lookup_(mostDrafted) {}
 
-    void start(std::span<const int32_t> prompt);
+    /// Begins with `prompt` a sequence of up to `length` tokens.
+    void start(std::span<const int32_t> prompt, uint32_t length);
 
     /// The sequence went on with `token`.
     void append(int32_t token);
@@ -27,6 +28,9 @@ public:
 
     /// The step that verified `drafted` tokens took this long.
     void observeStep(uint32_t drafted, double seconds) { policy_.observeStep(drafted, seconds); }
+
+    /// Memory held.
+    uint64_t bytes() const { return lookup_.bytes(); }
 
 private:
     const bool always_;

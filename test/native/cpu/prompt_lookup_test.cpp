@@ -35,8 +35,8 @@ Tokens draftOf(PromptLookup &lookup, uint32_t most) {
 }
 
 Tokens draftAfter(const Tokens &text, uint32_t most) {
-    PromptLookup lookup(256, 8);
-    lookup.start(text);
+    PromptLookup lookup(8);
+    lookup.start(text, 256);
     return draftOf(lookup, most);
 }
 
@@ -79,8 +79,8 @@ TEST(draftIsWhatFollowedTheLastTime) {
 TEST(longerAgreementGoesBeforeNewerText) {
     const Tokens text{9, 1, 2, 3, 10, 11, 5, 2, 3, 20, 21, 9, 1, 2, 3};
     CHECK(draftAfter(text, 2) == Tokens({10, 11}));
-    PromptLookup lookup(256, 8);
-    lookup.start(text);
+    PromptLookup lookup(8);
+    lookup.start(text, 256);
     CHECK(lookup.draft(2).matched == 4);
 }
 
@@ -90,24 +90,26 @@ TEST(aPeriodGoesOnInItsOwnDraft) {
 }
 
 TEST(startForgets) {
-    PromptLookup lookup(256, 8);
-    lookup.start(Tokens{1, 2, 3, 4});
-    lookup.start(Tokens{9, 1, 2});
-    CHECK(draftOf(lookup, 4).empty());
-    for (const int32_t token : {5, 1, 2}) {
-        lookup.append(token);
+    PromptLookup lookup(8);
+    for (const uint32_t length : {256u, 16u, 5000u}) { // shorter and longer than the last one
+        lookup.start(Tokens{1, 2, 3, 4}, length);
+        lookup.start(Tokens{9, 1, 2}, length);
+        CHECK(draftOf(lookup, 4).empty());
+        for (const int32_t token : {5, 1, 2}) {
+            lookup.append(token);
+        }
+        CHECK(draftOf(lookup, 1) == Tokens({5}));
     }
-    CHECK(draftOf(lookup, 1) == Tokens({5}));
 }
 
 TEST(sameAsASearchThroughEverything) {
     uint32_t same = 0, all = 0;
-    PromptLookup lookup(1u << 16, 6);
+    PromptLookup lookup(6);
     for (uint32_t seed = 0; seed < 60; seed++) {
         std::mt19937 random(seed);
         const uint32_t alphabet = 2 + random() % 12;
         Tokens text, expected;
-        lookup.start(text);
+        lookup.start(text, 1u << 16);
         for (uint32_t i = 0; i < 200; i++) {
             text.push_back(static_cast<int32_t>(random() % alphabet));
             lookup.append(text.back());
@@ -122,9 +124,9 @@ TEST(sameAsASearchThroughEverything) {
 
 TEST(ngramsWithTheSameHashAreTold) {
     std::mt19937 random(1);
-    PromptLookup lookup(32, 4); // 64 places for 4,000 n-grams
+    PromptLookup lookup(4);
     Tokens text;
-    lookup.start(text);
+    lookup.start(text, 32); // 64 places for 4,000 n-grams
     uint32_t drafts = 0;
     for (uint32_t i = 0; i < 4000; i++) {
         text.push_back(static_cast<int32_t>(random() % 40));
@@ -136,16 +138,27 @@ TEST(ngramsWithTheSameHashAreTold) {
     CHECK(drafts > 20);
 }
 
-TEST(nothingIsAllocatedAfterTheConstructor) {
+TEST(memoryIsThatOfTheLongestSequence) {
+    PromptLookup lookup(5);
+    lookup.start({}, 1000);
+    const uint64_t held = lookup.bytes();
+    CHECK(held >= 1000 * 4 * sizeof(uint32_t) && held < 10000 * sizeof(uint32_t));
+    lookup.start({}, 100);
+    CHECK(lookup.bytes() == held);
+    lookup.start({}, 8000);
+    CHECK(lookup.bytes() > 6 * held);
+}
+
+TEST(nothingIsAllocatedAfterStart) {
     std::mt19937 random(2);
     Tokens prompt(500);
     for (int32_t &token : prompt) {
         token = static_cast<int32_t>(random() % 9);
     }
-    PromptLookup lookup(1000, 5);
+    PromptLookup lookup(5);
+    lookup.start(prompt, 1000);
     const uint64_t before = allocations;
-    lookup.start(prompt);
-    for (uint32_t i = 0; i < 501; i++) {
+    for (uint32_t i = 0; i < 500; i++) {
         lookup.append(static_cast<int32_t>(random() % 9));
         lookup.draft(5);
     }

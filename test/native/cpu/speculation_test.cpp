@@ -257,6 +257,19 @@ TEST(cacheIsThatOfPlainDecoding) {
     }
 }
 
+TEST(whatItHoldsIsCounted) {
+    const auto executor = golden::load(nano, {.threads = 2, .slots = 1, .contextLength = 512, .draftAlways = true});
+    const std::vector<int32_t> prompt = repeated({3, 4, 5}, 200);
+    const uint64_t before = executor->memoryBytes();
+    golden::runGreedy(*executor, prompt, 4);
+    CHECK(executor->memoryBytes() == before);
+    for (const uint32_t most : {4u, UINT32_MAX}) { // by what the request may take, not by the context
+        golden::run(*executor, speculative(golden::greedyJob(prompt, most)));
+        const uint64_t held = executor->memoryBytes() - before, tokens = std::min(200 + uint64_t{most}, uint64_t{513});
+        CHECK_MESSAGE(held >= 28 * tokens && held <= 56 * tokens, std::to_string(held) + " bytes");
+    }
+}
+
 TEST(sampledRequestsAreNotDrafted) {
     const Case made = repeatingCase();
     SequenceJob job = golden::greedyJob(made.prompt, 30);
