@@ -108,6 +108,14 @@ Case repeatingCase(uint32_t contextLength = 0) {
     return made;
 }
 
+/// The first `length` tokens of what repeats.
+std::vector<int32_t> farInto(const Case &made, size_t length) {
+    std::vector<int32_t> tokens = made.prompt;
+    tokens.insert(tokens.end(), made.plain.tokens.begin(), made.plain.tokens.end());
+    tokens.resize(length);
+    return tokens;
+}
+
 } // namespace
 
 TEST(goldenFoldersSpeculateToTheSameBits) {
@@ -166,8 +174,7 @@ TEST(anyLimitOfTokensEndsExactlyThere) {
 
 TEST(noMoreIsDraftedThanIsWanted) {
     const Case made = repeatingCase();
-    std::vector<int32_t> prompt = made.prompt; // and far into what repeats
-    prompt.insert(prompt.end(), made.plain.tokens.begin(), made.plain.tokens.begin() + 30);
+    const std::vector<int32_t> prompt = farInto(made, 78);
     for (uint32_t most = 1; most <= 5; most++) {
         Drafts drafts;
         compare(*made.executor, golden::greedyJob(prompt, most), "limit", drafts);
@@ -175,7 +182,21 @@ TEST(noMoreIsDraftedThanIsWanted) {
     }
 }
 
+TEST(noMoreIsDraftedThanHasPlace) {
+    const Case made = repeatingCase();
+    const std::vector<int32_t> prompt = farInto(made, 78);
+    for (uint32_t places = 0; places < 5; places++) { // the token after the last place is given out, too
+        const auto executor =
+            golden::load(nano, {.threads = 2, .slots = 1, .contextLength = 78 + places, .draftAlways = true});
+        Drafts drafts;
+        const golden::Output output = compare(*executor, golden::greedyJob(prompt, 40), "context", drafts);
+        CHECK(output.result.stop == StopReason::contextFull && output.tokens.size() == places + 1);
+        CHECK_MESSAGE(drafts.drafted == (places < 1 ? 0 : places - 1), std::to_string(drafts.drafted) + " drafted");
+    }
+}
+
 TEST(draftsAtTheContextsEndDoNotTouchTheNextSlot) {
+    const Case made = repeatingCase();
     const auto executor = golden::load(nano, {.threads = 2, .slots = 2, .contextLength = 64, .draftAlways = true});
     std::mt19937 random(9);
     const std::vector<int32_t> other = randomTokens(random, 30, 16384);
@@ -184,8 +205,7 @@ TEST(draftsAtTheContextsEndDoNotTouchTheNextSlot) {
     job.slot = 1;
     golden::run(*executor, job);
     for (uint32_t length = 56; length < 64; length++) {
-        const std::vector<int32_t> repeating = repeated({17}, length);
-        golden::run(*executor, speculative(golden::greedyJob(repeating, 30)));
+        golden::run(*executor, speculative(golden::greedyJob(farInto(made, length), 30)));
     }
     job.reused = 29;
     CHECK(golden::run(*executor, job) == fresh);
