@@ -205,7 +205,8 @@ TEST(draftsAtTheContextsEndDoNotTouchTheNextSlot) {
     job.slot = 1;
     golden::run(*executor, job);
     for (uint32_t length = 56; length < 64; length++) {
-        golden::run(*executor, speculative(golden::greedyJob(farInto(made, length), 30)));
+        const std::vector<int32_t> repeating = farInto(made, length);
+        golden::run(*executor, speculative(golden::greedyJob(repeating, 30)));
     }
     job.reused = 29;
     CHECK(golden::run(*executor, job) == fresh);
