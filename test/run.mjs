@@ -121,9 +121,9 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(draft|golden|load|prompt|request|sampling|speculation|topology|worker))',
+    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(draft|golden|load|prompt|request|sampling|topology|worker))',
   ),
-  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|load|request|sampling|speculation))'),
+  tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(draft|worker|load|request|sampling))'),
   unit: nodeTests('unit'),
   lsp: nodeTests('lsp'),
   vscode: runner('test:vscode'),
