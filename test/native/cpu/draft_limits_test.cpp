@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+using namespace monokernel;
+
 namespace {
 
 const std::filesystem::path llama = std::filesystem::path(MONOKERNEL_GOLDEN) / "llama";

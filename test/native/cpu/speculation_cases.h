@@ -8,7 +8,7 @@
 
 // What tests of speculation have in common: a job plainly and with drafts.
 
-using namespace monokernel;
+namespace monokernel {
 
 struct Drafts {
     uint64_t drafted = 0, accepted = 0;
@@ -54,3 +54,5 @@ inline std::vector<int32_t> repeated(const std::vector<int32_t> &tokens, uint32_
     }
     return out;
 }
+
+} // namespace monokernel
