@@ -1,5 +1,6 @@
 import type { GenerateStatistics } from './engine/contract';
 import type { StatsParams, StatusParams } from './protocol';
+import { RecentRate } from './recent_rate';
 import { Throttle } from './throttle';
 
 /** Notifications a second, at most: four. */
@@ -12,6 +13,7 @@ export class Reporter implements Disposable {
   private running = 0;
   private offered = 0;
   private accepted = 0;
+  private readonly rate = new RecentRate();
   private last: StatsParams | undefined;
   private readonly status: Throttle<StatusParams>;
   private readonly stats: Throttle<StatsParams>;
@@ -46,6 +48,7 @@ export class Reporter implements Disposable {
     if (outcome instanceof Error) this.setState({ ...this.base, state: 'error', message: outcome.message });
     else {
       if (this.base.state === 'error') this.base = withoutMessage({ ...this.base, state: 'ready' });
+      this.rate.add(outcome);
       this.last = this.figures(kind, promptTokens, outcome);
       this.stats.push(this.last);
       this.sendStatus();
@@ -78,6 +81,7 @@ export class Reporter implements Disposable {
       timeToFirstToken: outcome.timeToFirstToken,
       prefillRate: outcome.timeToFirstToken > 0 ? (outcome.prefilled * 1000) / outcome.timeToFirstToken : 0,
       decodeRate: outcome.decodeRate,
+      recentRate: this.rate.value,
       offered: this.offered,
       accepted: this.accepted,
     };
