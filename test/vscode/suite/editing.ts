@@ -42,6 +42,11 @@ async function show(document: vscode.TextDocument): Promise<vscode.TextEditor> {
   return editor;
 }
 
+/** The text of the page that is open in this scheme. */
+export function pageText(scheme: string): string | undefined {
+  return vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === scheme)?.getText();
+}
+
 export async function type(text: string): Promise<void> {
   await vscode.commands.executeCommand('type', { text });
 }
