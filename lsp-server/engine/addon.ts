@@ -84,7 +84,7 @@ export function loadAddon(file: string): Addon {
     throw new EngineError('addonUnusable', `The engine's addon ${file} cannot be loaded: ${messageOf(error)}`);
   }
   if (!isAddon(loaded)) {
-    throw new EngineError('addonUnusable', `${file} is not the addon of this Monokernel: install the extension again.`);
+    throw new EngineError('addonUnusable', `${file} is not Monokernel's addon: install the extension again.`);
   }
   return loaded;
 }

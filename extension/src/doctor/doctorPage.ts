@@ -17,10 +17,7 @@ const LIMIT_MS = 60_000;
 
 export class DoctorPage implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
-  readonly #registrations = vscode.Disposable.from(
-    this.#changed,
-    vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
-  );
+  readonly #registrations: vscode.Disposable;
   #text = '';
 
   readonly onDidChange = this.#changed.event;
@@ -29,7 +26,10 @@ export class DoctorPage implements vscode.TextDocumentContentProvider, vscode.Di
     private readonly session: Session,
     private readonly paths: Paths,
     private readonly version: string,
-  ) {}
+  ) {
+    const provider = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+    this.#registrations = vscode.Disposable.from(provider, this.#changed);
+  }
 
   provideTextDocumentContent(): string {
     return this.#text;
