@@ -10,6 +10,7 @@ import { within } from '../client/within';
 import { troubleReport } from './trouble';
 
 const SCHEME = 'monokernel-doctor';
+/** Its name makes it the language `monokernel-report`, which wraps long lines (package.json). */
 const PAGE = vscode.Uri.from({ scheme: SCHEME, path: '/Monokernel Doctor' });
 
 /** A start, and a look, which itself gives up after half a minute. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { until } from '../waiting';
-import { activate, EXTENSION, openFile, openText, pageText, type, untilReady, withSetting } from './editing';
+import { activate, doctorPage, EXTENSION, openFile, openText, type, untilReady, withSetting } from './editing';
 
 const TOPOLOGY = 'Monokernel Topology';
 const DOCTOR = 'Monokernel Doctor';
@@ -48,7 +48,8 @@ describe('commands', () => {
 
   it('doctor writes its report about this machine into one page that nobody can write to', async () => {
     const report = await vscode.commands.executeCommand<string>('monokernel.doctor');
-    await until('the page', () => pageText('monokernel-doctor') === report);
+    await until('the page', () => doctorPage()?.getText() === report);
+    assert.equal(doctorPage()?.languageId, 'monokernel-report', 'which wraps long lines');
     assert.match(report, /^Engine +version [\d.]+ on \w+-\w+$/m);
     assert.match(report, /^ +running: cpu: \d+ thread/m);
     assert.match(report, /^CPU .*\d+ cores?, of which \d+ may be used$/m);
@@ -56,7 +57,7 @@ describe('commands', () => {
     assert.match(report, /^Problems +\S/m);
     assert.doesNotMatch(report, /npm/);
     await type('x');
-    assert.equal(pageText('monokernel-doctor'), report);
+    assert.equal(doctorPage()?.getText(), report);
     assert.equal(await vscode.commands.executeCommand('monokernel.doctor'), report, 'and the same again');
     const pages = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(({ label }) => label === DOCTOR);
     assert.equal(pages.length, 1);

@@ -42,9 +42,9 @@ async function show(document: vscode.TextDocument): Promise<vscode.TextEditor> {
   return editor;
 }
 
-/** The text of the page that is open in this scheme. */
-export function pageText(scheme: string): string | undefined {
-  return vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === scheme)?.getText();
+/** The doctor's page, where it is open. */
+export function doctorPage(): vscode.TextDocument | undefined {
+  return vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'monokernel-doctor');
 }
 
 export async function type(text: string): Promise<void> {

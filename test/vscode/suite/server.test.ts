@@ -7,9 +7,9 @@ import { until } from '../waiting';
 import {
   activate,
   completeAndAccept,
+  doctorPage,
   openFile,
   openText,
-  pageText,
   serverProcesses,
   untilReady,
   withSetting,
@@ -79,7 +79,7 @@ describe('server', () => {
     const report = await vscode.commands.executeCommand<string>('monokernel.doctor');
     assert.match(report, /^Server +does not answer\n +it last stopped by itself: signal SIGKILL$/m);
     assert.match(report, /^Problems +ERROR: .* is stopped.*"Monokernel: Restart the Language Server"/m);
-    await until('the page', () => pageText('monokernel-doctor') === report);
+    await until('the page', () => doctorPage()?.getText() === report);
     await vscode.commands.executeCommand('monokernel.restart');
     await untilReady();
   });
