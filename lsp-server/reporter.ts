@@ -13,7 +13,7 @@ export class Reporter implements Disposable {
   private running = 0;
   private offered = 0;
   private accepted = 0;
-  private readonly rate = new RecentRate();
+  private rate = new RecentRate();
   private last: StatsParams | undefined;
   private readonly status: Throttle<StatusParams>;
   private readonly stats: Throttle<StatsParams>;
@@ -23,9 +23,10 @@ export class Reporter implements Disposable {
     this.stats = new Throttle(interval, send.stats);
   }
 
-  /** The state while nothing is generated. */
+  /** The state while nothing is generated. A model that is being loaded has no rate yet, whatever the one before had. */
   setState(state: StatusParams): void {
     this.base = state;
+    if (state.state === 'loading') this.forgetRate();
     this.sendStatus();
   }
 
@@ -85,6 +86,13 @@ export class Reporter implements Disposable {
       offered: this.offered,
       accepted: this.accepted,
     };
+  }
+
+  private forgetRate(): void {
+    this.rate = new RecentRate();
+    if (!this.last) return;
+    this.last = { ...this.last, recentRate: 0 };
+    this.stats.push(this.last);
   }
 
   private sendCounts(): void {
