@@ -13,6 +13,9 @@ const usage = `Usage: npm run doctor -- [options]
   --json          everything as JSON
 Ends with 1 if something keeps the model from running.`;
 
+/** Only a clone of the repository has this program, so only here are its commands named. */
+const halfBuilt = `Here "npm run build" builds the engine, and "npm run build:kernels" (clang 19) the GPU kernels.`;
+
 /** The program lies in dist/, beside native/ and models/. */
 const root = path.join(__dirname, '..');
 const places = {
@@ -32,6 +35,7 @@ async function main(args: string[]): Promise<number> {
   const calibrated = !options.calibrate || (await calibrate());
   const box = await lookAtMachine({ places, settings, running: undefined, probe: probeAddon });
   console.log(json ? JSON.stringify(box, undefined, 2) : reportOf(box));
+  if (box.version === '' || box.kernels.length === 0) console.error(halfBuilt);
   return calibrated && box.problems.every(({ severity }) => severity !== 'error') ? 0 : 1;
 }
 

@@ -69,6 +69,8 @@ export interface StatsParams {
   timeToFirstToken: number;
   prefillRate: number;
   decodeRate: number;
+  /** Decode rate over the latest requests; 0 until they decoded enough tokens to say. */
+  recentRate: number;
   /** Completions of this session: offered to the editor, and accepted by the person. */
   offered: number;
   accepted: number;

@@ -1,5 +1,6 @@
 import type { GenerateStatistics } from './engine/contract';
 import type { StatsParams, StatusParams } from './protocol';
+import { RecentRate } from './recent_rate';
 import { Throttle } from './throttle';
 
 /** Notifications a second, at most: four. */
@@ -12,6 +13,7 @@ export class Reporter implements Disposable {
   private running = 0;
   private offered = 0;
   private accepted = 0;
+  private rate = new RecentRate();
   private last: StatsParams | undefined;
   private readonly status: Throttle<StatusParams>;
   private readonly stats: Throttle<StatsParams>;
@@ -21,9 +23,10 @@ export class Reporter implements Disposable {
     this.stats = new Throttle(interval, send.stats);
   }
 
-  /** The state while nothing is generated. */
+  /** The state while nothing is generated. A model that is being loaded has no rate yet, whatever the one before had. */
   setState(state: StatusParams): void {
     this.base = state;
+    if (state.state === 'loading') this.forgetRate();
     this.sendStatus();
   }
 
@@ -46,6 +49,7 @@ export class Reporter implements Disposable {
     if (outcome instanceof Error) this.setState({ ...this.base, state: 'error', message: outcome.message });
     else {
       if (this.base.state === 'error') this.base = withoutMessage({ ...this.base, state: 'ready' });
+      this.rate.add(outcome);
       this.last = this.figures(kind, promptTokens, outcome);
       this.stats.push(this.last);
       this.sendStatus();
@@ -78,9 +82,17 @@ export class Reporter implements Disposable {
       timeToFirstToken: outcome.timeToFirstToken,
       prefillRate: outcome.timeToFirstToken > 0 ? (outcome.prefilled * 1000) / outcome.timeToFirstToken : 0,
       decodeRate: outcome.decodeRate,
+      recentRate: this.rate.value,
       offered: this.offered,
       accepted: this.accepted,
     };
+  }
+
+  private forgetRate(): void {
+    this.rate = new RecentRate();
+    if (!this.last) return;
+    this.last = { ...this.last, recentRate: 0 };
+    this.stats.push(this.last);
   }
 
   private sendCounts(): void {

@@ -1,5 +1,6 @@
 // Builds the kernels and the native programs that check and time them, and runs one on this machine's GPU:
-//   node bench/gpu/run.mjs check   every golden checkpoint, the nano model if it is there, 1,000 requests with cancellations
+//   node bench/gpu/run.mjs check   every golden checkpoint, twice more with too few registers, the nano model if it is there, 1,000
+//                                  requests with cancellations
 //   node bench/gpu/run.mjs bench   speed beside this GPU's memory, and PyTorch's with CUDA graphs where python3 has torch
 //   node bench/gpu/run.mjs homes   which memory is near which die, measured three times
 // On a machine with nothing but a GPU driver, run what this leaves in native/prebuilds/gpu from the repository's root.
@@ -39,7 +40,7 @@ function build() {
 function check() {
   const nano = join('models', 'laneformer-nano');
   const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
-  run(join(programs, 'gpu_check'), kernels, 'golden', 'cancel', 'halves', 'devices', ...withNano);
+  run(join(programs, 'gpu_check'), kernels, 'golden', 'starved', 'cancel', 'halves', 'devices', ...withNano);
 }
 
 function bench() {

@@ -1,9 +1,9 @@
 /**
  * Compares our CPU engine with llama.cpp on the same weights, in one run.
- * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|N|nano] [--weights bf16|int8] [--write] [--busy]
+ * Usage: npm run bench:cpu -- [--quick] [--large] [--model S|M|L|N|nano] [--weights bf16|int8] [--write] [--busy]
  *   --quick    few repeats, without node-llama-cpp, at most about 80 s a model and format; the results are kept beside those of other quick runs
  *   --large    the 2B shape too, also with --quick: 12 GB of model files on first use, about 16 GiB of memory
- *   --model    only this one (N: nano's weights in the shape of a Llama; nano: the default model, ours only)
+ *   --model    only this one (L: with --large; N: nano's weights in the shape of a Llama; nano: the default model, ours only)
  *   --weights  only these
  *   --write    with --quick: writes all kept results of quick runs into docs/performance.md
  *   --busy     only the decode in bf16 beside busy processes; docs/performance.md stays as it is

@@ -6,6 +6,7 @@ import { registerCommands } from './commands/commands';
 import { completionMiddleware } from './completion/middleware';
 import { refusal } from './completion/policy';
 import { Snooze } from './completion/snooze';
+import { DoctorPage } from './doctor/doctorPage';
 import { registerExplainAction } from './explain/codeAction';
 import { Explainer } from './explain/explainer';
 import { readSettings } from './settings/settings';
@@ -23,9 +24,11 @@ let session: Session | undefined;
 export function activate(context: vscode.ExtensionContext): MonokernelApi {
   const log = vscode.window.createOutputChannel('Monokernel', { log: true });
   const snooze = new Snooze();
-  const running = new Session(extensionPaths(context), log, completionMiddleware(snooze));
+  const paths = extensionPaths(context);
+  const running = new Session(paths, log, completionMiddleware(snooze));
   const explainer = new Explainer(running);
   const topology = new TopologyPage(running);
+  const doctor = new DoctorPage(running, paths, versionOf(context));
   const statusBar = new StatusBar(running, snooze, explainer);
   session = running;
   context.subscriptions.push(
@@ -34,8 +37,9 @@ export function activate(context: vscode.ExtensionContext): MonokernelApi {
     running,
     explainer,
     topology,
+    doctor,
     statusBar,
-    registerCommands({ session: running, snooze, explainer, topology, statusBar, log }),
+    registerCommands({ session: running, snooze, explainer, topology, doctor, statusBar, log }),
     registerExplainAction(),
     registerNotices(running),
     wakeOnDemand(running),
@@ -45,6 +49,10 @@ export function activate(context: vscode.ExtensionContext): MonokernelApi {
 
 export async function deactivate(): Promise<void> {
   await session?.stop();
+}
+
+function versionOf({ extension }: vscode.ExtensionContext): string {
+  return (extension.packageJSON as { version: string }).version;
 }
 
 /** Starts the server once an editor shows a document that completions are on for. */

@@ -88,7 +88,7 @@ export function loadAddon(file: string): Addon {
     throw new EngineError('addonUnusable', `The engine's addon ${file} cannot be loaded: ${messageOf(error)}`);
   }
   if (!isAddon(loaded)) {
-    throw new EngineError('addonUnusable', `${file} is not Monokernel's addon; run "npm run build:native".`);
+    throw new EngineError('addonUnusable', `${file} is not Monokernel's addon: install the extension again.`);
   }
   return loaded;
 }

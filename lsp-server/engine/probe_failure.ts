@@ -14,13 +14,13 @@ const WINDOWS_EXCEPTIONS = new Map<number | null, NodeJS.Signals>([
   [0xc0000005, 'SIGSEGV'],
 ]);
 
-const REBUILD = 'Build it on this machine ("npm run build:native") or install the extension for this platform.';
+const REBUILD = 'Install the extension for this platform, or build it on this machine in a clone of its repository.';
 
 export function missingAddon(addon: string): EngineError {
   return new EngineError(
     'addonMissing',
     `The engine's addon ${addon} is missing: the extension was packaged for another platform than ${platform()}, ` +
-      'or the addon was not built yet ("npm run build:native").',
+      `or, in a clone of its repository, not built yet. ${REBUILD}`,
   );
 }
 

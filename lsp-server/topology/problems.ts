@@ -27,14 +27,14 @@ function gpuProblems({ gpus, gpuSearch, kernels }: Omit<TopologyResult, 'problem
     problems.push(
       error(
         `A GPU of kind ${target} is there, but its kernel ${file} is not.`,
-        'Run "npm run build:kernels" (it needs clang 19).',
+        'Install a package of the extension that holds it; in a clone of its repository, build the kernels.',
       ),
     );
   }
   for (const line of gpuSearch) {
     if (line.includes('not usable')) problems.push(hint(`${line}.`, 'Nothing: it is left alone.'));
     if (line.startsWith('the calibration')) {
-      problems.push(hint(sentence(line), 'Run "npm run doctor -- --calibrate" once.'));
+      problems.push(hint(sentence(line), 'Nothing is slower without it: memory is not placed by it yet.'));
     }
   }
   return problems;

@@ -2,7 +2,7 @@ import type { TopologyGpu, TopologyResult } from '../protocol';
 
 /** The machine as text, for a terminal: one line a fact, problems last. */
 export function reportOf(box: TopologyResult): string {
-  const sections: [string, string[]][] = [
+  return sectionsText([
     ['Engine', engineLines(box)],
     ['CPU', cpuLines(box)],
     ['GPU', gpuLines(box)],
@@ -10,7 +10,11 @@ export function reportOf(box: TopologyResult): string {
     ['Model', modelLines(box)],
     ['Placement', placementLines(box)],
     ['Problems', problemLines(box)],
-  ];
+  ]);
+}
+
+/** Sections as text: a column of their titles, and one of their lines. */
+export function sectionsText(sections: readonly (readonly [string, readonly string[]])[]): string {
   return sections
     .map(([title, lines]) => lines.map((line, at) => `${(at === 0 ? title : '').padEnd(11)}${line}`).join('\n'))
     .join('\n');
@@ -64,16 +68,20 @@ function gpuFacts(gpu: TopologyGpu): string[] {
   ];
 }
 
+/** The executor's rows, caches and mailboxes lie where the driver put them, whatever was measured. */
+const UNUSED = 'memory is not placed by it yet';
+
 /** What is known of near and far memory. */
-export function calibrationText({ calibration, homes }: TopologyGpu): string {
-  if (!calibration) return homes > 1 ? 'not measured' : 'not measured; this kind of GPU is not placed by it';
+function calibrationText({ calibration, homes }: TopologyGpu): string {
+  const use = homes > 1 ? UNUSED : 'this kind of GPU is not placed by it';
+  if (!calibration) return `not measured; ${use}`;
   const { reason, localNanoseconds: local, remoteNanoseconds: remote } = calibration;
   const times = local > 0 ? `; round trip ${Math.round(local)} ns near, ${Math.round(remote)} ns far` : '';
-  return `${reason}${times}`;
+  return `${reason}${times}; ${use}`;
 }
 
 function kernelLines({ kernels }: TopologyResult): string[] {
-  if (kernels.length === 0) return ['none: GPUs cannot be used ("npm run build:kernels")'];
+  if (kernels.length === 0) return ['none: GPUs cannot be used'];
   return kernels.map(({ name, bytes }) => `${name}, ${bytesText(bytes)}`);
 }
 

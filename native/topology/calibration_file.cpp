@@ -183,8 +183,7 @@ std::optional<Calibration> readCalibration(const std::filesystem::path &folder, 
         }
         return calibration;
     } catch (const std::exception &error) {
-        message += "the calibration " + file.string() + " is not used: " + error.what() +
-                   "; measure anew with: npm run doctor -- --calibrate\n";
+        message += "the calibration " + file.string() + " is not used: " + error.what() + "; delete it\n";
         return std::nullopt;
     }
 }

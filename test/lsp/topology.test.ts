@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { TopologyResult } from '../../lsp-server/protocol';
-import { probed } from '../unit/boxes';
+import { h200, mi300x, probed } from '../unit/boxes';
 import { FakeEngine } from '../unit/fake_engine';
 import { nanoPath } from '../unit/nano';
 import { serverInProcess } from './in_process';
@@ -47,6 +47,19 @@ suite('topology', () => {
       ['error', 'error'],
     );
     assert.match(problems[0]?.what ?? '', /broken driver/);
+  });
+
+  test('names no npm command to an installed extension that lacks its kernels', async () => {
+    const client = serverInProcess(
+      () => Promise.reject(new Error('broken engine')),
+      () => Promise.resolve(probed(mi300x, h200)),
+    );
+    await client.initialize({ defaultModel: nanoPath, addon: '/nowhere/linux-x64/monokernel.node' });
+    await client.state('error');
+    const { problems } = await client.connection.sendRequest<TopologyResult>(ask, {});
+    assert.equal(problems.length, 2);
+    for (const { remedy } of problems) assert.match(remedy, /^Install a package of the extension/);
+    assert.doesNotMatch(JSON.stringify(problems), /npm/);
   });
 
   test('of the real server names this machine’s cores and the running engine', async () => {

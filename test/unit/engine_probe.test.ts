@@ -45,7 +45,11 @@ void test('probe: the real addon says what this machine can run', async () => {
 });
 
 void test('probe: a missing addon names the file and the remedy', async () => {
-  await failure(probeAddon(path.join(folder, 'none.node')), 'addonMissing', /none\.node is missing.*build:native/);
+  await failure(
+    probeAddon(path.join(folder, 'none.node')),
+    'addonMissing',
+    /none\.node is missing.*Install the extension/,
+  );
 });
 
 void test('probe: a file that is not a library', async () => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { ProbeResult } from '../../lsp-server/engine/addon';
 import { EngineError } from '../../lsp-server/engine/contract';
+import { missingAddon } from '../../lsp-server/engine/probe_failure';
 import type { Settings } from '../../lsp-server/protocol';
 import { readSettings } from '../../lsp-server/settings';
 import { chooseEngine } from '../../lsp-server/topology/choice';
@@ -77,12 +78,12 @@ test('look: a model folder that is not there is an error, the machine is shown a
   assert.match(box.problems[0]?.what ?? '', /does not exist/);
 });
 
-test('look: a GPU without its kernel is an error that says how to build it', async () => {
+test('look: a GPU without its kernel is an error that says what to do', async () => {
   const box = await look({ machine: probed(h200), addon: addonWith('monokernel.gfx942.co') });
   assert.equal(box.engine.chosen, 'cpu');
   assert.match(box.engine.why, /kernel for NVIDIA H200 is missing/);
   assert.match(box.problems[0]?.what ?? '', /monokernel\.sm_90\.ptx/);
-  assert.match(box.problems[0]?.remedy ?? '', /build:kernels/);
+  assert.match(box.problems[0]?.remedy ?? '', /Install a package of the extension that holds it/);
 });
 
 test('look: a GPU with its kernel runs the model', async () => {
@@ -158,7 +159,23 @@ test('report: every part has its line, the measured times theirs', async () => {
     assert.match(text, new RegExp(`^${part} +\\S`, 'm'));
   }
   assert.match(text, /8 dies, 304 compute units, 8 memory stacks on 4 I\/O dies, 206 GB/);
-  assert.match(text, /round trip 641 ns near, 1152 ns far/);
+  assert.match(text, /round trip 641 ns near, 1152 ns far; memory is not placed by it yet$/m);
   assert.match(text, /^Problems +none$/m);
-  assert.match(reportOf(await look({ machine: probed(mi300x), addon })), /memory by die: not measured/);
+  assert.match(
+    reportOf(await look({ machine: probed(mi300x), addon })),
+    /memory by die: not measured; memory is not placed by it yet$/m,
+  );
+});
+
+test('report: names no npm command, whatever is missing: an installed extension has none', async () => {
+  const gpuReason = 'the calibration /c/t.json is not used: broken; delete it\n';
+  const bare = await look({ machine: { ...probed(mi300x, h200), gpuReason } });
+  assert.equal(bare.problems.length, 3);
+  const unloaded = await look({ machine: missingAddon('/x/monokernel.node') });
+  for (const box of [bare, unloaded]) assert.doesNotMatch(reportOf(box), /npm/);
+  assert.match(reportOf(bare), /^Kernels +none: GPUs cannot be used$/m);
+  assert.match(
+    reportOf(bare),
+    /The calibration \/c\/t\.json is not used: broken; delete it\. Nothing is slower without it/,
+  );
 });

@@ -11,6 +11,7 @@ import { readSettings, SECTION } from '../settings/settings';
 import { createClient } from './languageClient';
 import type { Paths, ServerClient } from './languageClient';
 import { RestartPolicy } from './restartPolicy';
+import { within } from './within';
 
 /** `idle`: not wanted yet; `waiting`: died, comes back by itself; `stopped`: died too often, waits for the person. */
 export type Phase = 'idle' | 'starting' | 'running' | 'waiting' | 'stopped';
@@ -34,6 +35,7 @@ export class Session implements vscode.Disposable {
   #phase: Phase = 'idle';
   #status: StatusParams | undefined;
   #stats: StatsParams | undefined;
+  #lastEnd: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Starts and stops, one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -68,6 +70,11 @@ export class Session implements vscode.Disposable {
   /** The last request's figures, kept over a restart. */
   get stats(): StatsParams | undefined {
     return this.#stats;
+  }
+
+  /** How the server last ended by itself, in words; undefined while it never did. */
+  get lastEnd(): string | undefined {
+    return this.#lastEnd;
   }
 
   /** Starts the server if nobody wanted it before. */
@@ -207,6 +214,7 @@ export class Session implements vscode.Disposable {
     this.#client = undefined;
     this.#status = undefined;
     const reason = await exitReason(client);
+    this.#lastEnd = reason;
     const restart = this.#policy.stopped(Date.now());
     this.log.warn(`the language server stopped: ${reason}`);
     if (restart === undefined) {
@@ -261,18 +269,4 @@ async function exitReason(client: ServerClient): Promise<string> {
   return typeof client.end === 'number'
     ? vscode.l10n.t('exit code {0}', client.end)
     : vscode.l10n.t('signal {0}', client.end);
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>, message: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(message));
-    }, milliseconds);
-  });
-  try {
-    return await Promise.race([promise, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { ServerUnavailableError } from '../client/session';
 import type { Session } from '../client/session';
 import type { Snooze } from '../completion/snooze';
+import type { DoctorPage } from '../doctor/doctorPage';
 import type { Explainer } from '../explain/explainer';
 import { explainTarget } from '../explain/target';
 import { isLanguageOn, readSettings, writeSetting } from '../settings/settings';
@@ -16,12 +17,13 @@ export interface Parts {
   snooze: Snooze;
   explainer: Explainer;
   topology: TopologyPage;
+  doctor: DoctorPage;
   statusBar: StatusBar;
   log: vscode.LogOutputChannel;
 }
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { session, snooze, explainer, topology, statusBar, log } = parts;
+  const { session, snooze, explainer, topology, doctor, statusBar, log } = parts;
   const commands: Record<string, (...given: never[]) => unknown> = {
     'monokernel.toggle': () => writeSetting('enable', !readSettings().enable),
     'monokernel.toggleLanguage': toggleLanguage,
@@ -34,6 +36,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
       log.show();
     },
     'monokernel.showTopology': () => topology.show(),
+    'monokernel.doctor': () => doctor.show(),
     'monokernel.showMenu': () => showMenu(statusBar.facts()),
     'monokernel.selectModel': (given?: unknown) => selectModel(given instanceof vscode.Uri ? given : undefined),
     'monokernel.useBuiltInModel': () => writeSetting('model.path', undefined),
@@ -77,9 +80,11 @@ async function explainSelection(explainer: Explainer): Promise<string | undefine
 
 function offerHelp(message: string): void {
   const restart = vscode.l10n.t('Restart');
+  const doctor = vscode.l10n.t('Doctor');
   const log = vscode.l10n.t('Show Log');
-  void vscode.window.showErrorMessage(`Monokernel: ${message}`, restart, log).then(async (answer) => {
+  void vscode.window.showErrorMessage(`Monokernel: ${message}`, restart, doctor, log).then(async (answer) => {
     if (answer === restart) await vscode.commands.executeCommand('monokernel.restart');
+    if (answer === doctor) await vscode.commands.executeCommand('monokernel.doctor');
     if (answer === log) await vscode.commands.executeCommand('monokernel.showLog');
   });
 }

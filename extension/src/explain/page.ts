@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { escapeMarkdown } from '../markdown';
 import type { Target } from './target';
 
-export const PAGE_SCHEME = 'monokernel-explanation';
+const PAGE_SCHEME = 'monokernel-explanation';
 const PAGE = vscode.Uri.from({ scheme: PAGE_SCHEME, path: '/Explanation.md' });
 const PREVIEW_EDITOR = 'vscode.markdown.preview.editor';
 /** Longer selections are quoted by their first lines. */

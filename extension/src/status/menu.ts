@@ -61,6 +61,10 @@ function actionsOf({ refusal, language, explaining }: Facts): Action[] {
     label: `$(circuit-board) ${vscode.l10n.t('Show topology')}`,
     command: 'monokernel.showTopology',
   });
+  actions.push({
+    label: `$(pulse) ${vscode.l10n.t('Doctor: what was found, what is wrong')}`,
+    command: 'monokernel.doctor',
+  });
   actions.push({ label: `$(output) ${vscode.l10n.t('Show log')}`, command: 'monokernel.showLog' });
   actions.push({
     label: `$(gear) ${vscode.l10n.t('Settings')}`,

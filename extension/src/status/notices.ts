@@ -10,7 +10,11 @@ export function registerNotices(session: Session): vscode.Disposable {
         void offer(
           'error',
           vscode.l10n.t('Monokernel: the language server keeps stopping ({0}) and is not started again.', reason),
-          { [vscode.l10n.t('Restart')]: 'monokernel.restart', [vscode.l10n.t('Show Log')]: 'monokernel.showLog' },
+          {
+            [vscode.l10n.t('Restart')]: 'monokernel.restart',
+            [vscode.l10n.t('Doctor')]: 'monokernel.doctor',
+            [vscode.l10n.t('Show Log')]: 'monokernel.showLog',
+          },
         );
       } else if (first) {
         void offer(
@@ -32,7 +36,7 @@ export function registerNotices(session: Session): vscode.Disposable {
         void offer('error', `Monokernel: ${error}`, {
           [vscode.l10n.t('Select Model Folder…')]: 'monokernel.selectModel',
           [vscode.l10n.t('Use Built-in Model')]: 'monokernel.useBuiltInModel',
-          [vscode.l10n.t('Show Log')]: 'monokernel.showLog',
+          [vscode.l10n.t('Doctor')]: 'monokernel.doctor', // A fourth button would leave no room for their labels.
         });
       }
       if (status.state !== 'loading') lastError = error;

@@ -1,10 +1,10 @@
 /** The one status bar item: gathers the facts, shows their view, follows the active editor. */
 import * as vscode from 'vscode';
+import { SCHEMES } from '../client/languageClient';
 import type { Session } from '../client/session';
 import { refusal } from '../completion/policy';
 import type { Snooze } from '../completion/snooze';
 import type { Explainer } from '../explain/explainer';
-import { PAGE_SCHEME } from '../explain/page';
 import { readSettings } from '../settings/settings';
 import { tooltipOf } from './tooltip';
 import { viewOf } from './view';
@@ -53,7 +53,7 @@ export class StatusBar implements vscode.Disposable {
   facts(): Facts {
     const { phase, status, stats } = this.session;
     const document = vscode.window.activeTextEditor?.document;
-    const isCode = document !== undefined && document.uri.scheme !== PAGE_SCHEME && document.uri.scheme !== 'output';
+    const isCode = document !== undefined && SCHEMES.includes(document.uri.scheme);
     const settings = readSettings();
     const language = isCode ? document.languageId : undefined;
     const refused =

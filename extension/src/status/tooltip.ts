@@ -52,6 +52,9 @@ function linksOf({ phase, status, refusal, explaining }: Facts): Link[] {
     links.push({ label: vscode.l10n.t('Select model folder'), command: 'monokernel.selectModel' });
   }
   if (phase === 'stopped') links.push({ label: vscode.l10n.t('Restart'), command: 'monokernel.restart' });
+  if (phase === 'stopped' || status?.state === 'error') {
+    links.push({ label: vscode.l10n.t('Doctor'), command: 'monokernel.doctor' });
+  }
   const toggle = refusal === 'off' ? vscode.l10n.t('Turn on') : vscode.l10n.t('Turn off');
   links.push({ label: toggle, command: 'monokernel.toggle' });
   links.push({ label: vscode.l10n.t('Log'), command: 'monokernel.showLog' });

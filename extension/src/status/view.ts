@@ -59,14 +59,15 @@ function quiet({ refusal, language }: Facts): View | undefined {
 }
 
 function working({ phase, stats, explaining, busy }: Facts): View {
-  const rate = stats === undefined ? 'Monokernel' : `${formatRate(stats.decodeRate)} tok/s`;
+  const recent = stats === undefined || stats.recentRate === 0 ? undefined : formatRate(stats.recentRate);
+  const rate = recent === undefined ? 'Monokernel' : `${recent} tok/s`;
   if (explaining) return spinning(rate, vscode.l10n.t('Explaining.'));
   if (busy) return spinning(rate, vscode.l10n.t('Completing.'));
   if (phase === 'idle') return normal('$(zap) Monokernel', vscode.l10n.t('Starts with the first file that is opened.'));
   const summary =
-    stats === undefined
+    recent === undefined
       ? vscode.l10n.t('Ready.')
-      : vscode.l10n.t('Ready. The last request ran at {0} tokens/s.', formatRate(stats.decodeRate));
+      : vscode.l10n.t('Ready. The latest requests ran at {0} tokens/s.', recent);
   return normal(`$(zap) ${rate}`, summary);
 }
 

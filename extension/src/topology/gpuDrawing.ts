@@ -81,11 +81,11 @@ function laneText(lanes: readonly number[]): string {
 function measuredRows({ calibration, homes }: TopologyGpu): [string, string][] {
   const time = (nanoseconds: number | undefined): string =>
     nanoseconds === undefined || nanoseconds === 0 ? NOT_MEASURED : `${Math.round(nanoseconds)} ns`;
-  const how = homes > 1 ? 'not calibrated: run “npm run doctor -- --calibrate” once' : NOT_MEASURED;
+  const found = calibration?.reason ?? NOT_MEASURED;
   return [
     ['Round trip to near memory', time(calibration?.localNanoseconds)],
     ['Round trip to far memory', time(calibration?.remoteNanoseconds)],
-    ['Which page is near which die', calibration?.reason ?? how],
+    ['Which page is near which die', homes > 1 ? `${found}; memory is not placed by it yet` : found],
   ];
 }
 

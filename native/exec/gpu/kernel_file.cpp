@@ -9,7 +9,9 @@ namespace monokernel {
 std::vector<std::byte> readKernelFile(const std::filesystem::path &file) {
     std::ifstream in(file, std::ios::binary | std::ios::ate);
     if (!in) {
-        throw ExecutionError("the GPU kernel " + file.string() + " is missing; build it with: npm run build:kernels");
+        throw ExecutionError("the GPU kernel " + file.string() +
+                             " is missing: install a package of Monokernel that holds it; "
+                             "in a clone of its repository, build the kernels");
     }
     std::vector<std::byte> bytes(static_cast<size_t>(in.tellg()) + 1);
     in.seekg(0);

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { until } from '../waiting';
-import { activate, EXTENSION, openFile, openText, untilReady, withSetting } from './editing';
+import { activate, doctorPage, EXTENSION, openFile, openText, type, untilReady, withSetting } from './editing';
 
 const TOPOLOGY = 'Monokernel Topology';
+const DOCTOR = 'Monokernel Doctor';
 
 interface Manifest {
   contributes: {
@@ -41,6 +42,24 @@ describe('commands', () => {
     assert.match(page, /Core 0/);
     await vscode.commands.executeCommand('monokernel.showTopology');
     const pages = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(({ label }) => label === TOPOLOGY);
+    assert.equal(pages.length, 1);
+    await vscode.window.tabGroups.close(pages);
+  });
+
+  it('doctor writes its report about this machine into one page that nobody can write to', async () => {
+    const report = await vscode.commands.executeCommand<string>('monokernel.doctor');
+    await until('the page', () => doctorPage()?.getText() === report);
+    assert.equal(doctorPage()?.languageId, 'monokernel-report', 'which wraps long lines');
+    assert.match(report, /^Engine +version [\d.]+ on \w+-\w+$/m);
+    assert.match(report, /^ +running: \S/m);
+    assert.match(report, /^CPU .*\d+ cores?, of which \d+ may be used$/m);
+    assert.match(report, /^Model .*laneformer-nano: laneformer_tp, 8 lanes/m);
+    assert.match(report, /^Problems +\S/m);
+    assert.doesNotMatch(report, /npm/);
+    await type('x');
+    assert.equal(doctorPage()?.getText(), report);
+    assert.equal(await vscode.commands.executeCommand('monokernel.doctor'), report, 'and the same again');
+    const pages = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).filter(({ label }) => label === DOCTOR);
     assert.equal(pages.length, 1);
     await vscode.window.tabGroups.close(pages);
   });

@@ -6,6 +6,7 @@ import { activate, completeAndAccept, openFile, openText, type, untilReady, with
 const QUIET_MS = 2_500;
 /** Figures come at most four times a second. */
 const SETTLE_MS = 600;
+const RATE = /^\$\(zap\) [\d,.]+ tok\/s$/;
 const TYPESCRIPT = '/** Adds two numbers. */\nfunction add(first: number, second: number): number {\n  return ';
 
 describe('completion', () => {
@@ -15,13 +16,31 @@ describe('completion', () => {
     await untilReady();
   });
 
+  it('says that it is ready, and no rate yet, after a completion of two tokens', async function () {
+    this.timeout(60_000);
+    await vscode.commands.executeCommand('monokernel.restart');
+    const { statusBar } = await untilReady();
+    await withSetting('completion.maxTokens', 2, async () => {
+      const editor = await openText('typescript', TYPESCRIPT);
+      assert.notEqual(await completeAndAccept(editor), '');
+    });
+    await until('its figures', () => /Generated \| (?:&nbsp;|\s)*[12] tokens/.test(statusBar.tooltip));
+    await until('the end of the request', () => statusBar.text.startsWith('$(zap)'));
+    assert.equal(statusBar.text, '$(zap) Monokernel');
+    assert.match(statusBar.tooltip, /^\*\*Monokernel\*\*\n\nReady\.\n/);
+  });
+
   it('completes TypeScript, and the status bar shows the rate', async () => {
-    const editor = await openText('typescript', TYPESCRIPT);
-    const text = await completeAndAccept(editor);
-    assert.ok(text.trim().length > 0, 'something came');
-    assert.ok(editor.document.getText().startsWith(TYPESCRIPT), 'what was there stays');
     const { statusBar } = await activate();
-    await until('a rate', () => /^\$\(zap\) [\d,.]+ tok\/s$/.test(statusBar.text));
+    // A rate takes eight decoded tokens, and the body of one of these functions is about four.
+    for (const [name, sign] of Object.entries({ add: '+', subtract: '-', multiply: '*', divide: '/' })) {
+      const opening = `/** ${name} with ${sign} */\nfunction ${name}(first: number, second: number): number {\n  return `;
+      const editor = await openText('typescript', opening);
+      const text = await completeAndAccept(editor);
+      assert.ok(text.trim().length > 0, 'something came');
+      assert.ok(editor.document.getText().startsWith(opening), 'what was there stays');
+    }
+    await until('a rate', () => RATE.test(statusBar.text));
     for (const row of ['Decode', 'Prefill', 'First token', 'Prompt', 'Accepted'])
       assert.ok(statusBar.tooltip.includes(row), row);
   });

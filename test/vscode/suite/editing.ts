@@ -42,6 +42,11 @@ async function show(document: vscode.TextDocument): Promise<vscode.TextEditor> {
   return editor;
 }
 
+/** The doctor's page, where it is open. */
+export function doctorPage(): vscode.TextDocument | undefined {
+  return vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'monokernel-doctor');
+}
+
 export async function type(text: string): Promise<void> {
   await vscode.commands.executeCommand('type', { text });
 }

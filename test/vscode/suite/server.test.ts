@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { until } from '../waiting';
-import { activate, completeAndAccept, openFile, openText, serverProcesses, untilReady, withSetting } from './editing';
+import {
+  activate,
+  completeAndAccept,
+  doctorPage,
+  openFile,
+  openText,
+  serverProcesses,
+  untilReady,
+  withSetting,
+} from './editing';
 
 describe('server', () => {
   before(async function () {
@@ -55,7 +64,7 @@ describe('server', () => {
     assert.notEqual(await completeAndAccept(editor), '');
   });
 
-  it('is left alone after it died again and again, until the person restarts it', async function () {
+  it('is left alone after it died again and again, which the doctor tells, until the person restarts it', async function () {
     this.timeout(120_000);
     const { statusBar } = await activate();
     await vscode.commands.executeCommand('monokernel.restart');
@@ -67,6 +76,10 @@ describe('server', () => {
     await until('an error', () => statusBar.text.startsWith('$(error)'));
     assert.match(statusBar.tooltip, /stopped too often/);
     assert.deepEqual(serverProcesses(), []);
+    const report = await vscode.commands.executeCommand<string>('monokernel.doctor');
+    assert.match(report, /^Server +does not answer\n +it last stopped by itself: signal SIGKILL$/m);
+    assert.match(report, /^Problems +ERROR: .* is stopped.*"Monokernel: Restart the Language Server"/m);
+    await until('the page', () => doctorPage()?.getText() === report);
     await vscode.commands.executeCommand('monokernel.restart');
     await untilReady();
   });

@@ -150,6 +150,15 @@ export const scenes: Record<string, Scene> = {
     await bench.page.locator('.tab').first().waitFor({ state: 'detached' });
   },
 
+  'the doctor’s report opens as a page of text': async ({ bench }) => {
+    await bench.command('Monokernel: Doctor');
+    await bench.page.locator('.tab.active', { hasText: 'Monokernel Doctor' }).waitFor();
+    await until('the report', async () => (await bench.lines()).some((line) => line.startsWith('Problems')));
+    await bench.screenshot('doctor');
+    await bench.command('View: Close All Editors');
+    await bench.page.locator('.tab').first().waitFor({ state: 'detached' });
+  },
+
   'a language that is off says so': async ({ bench }) => {
     await bench.openFile('README.md');
     await bench.statusShows('circle-slash');
