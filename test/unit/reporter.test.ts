@@ -14,6 +14,8 @@ test('reporter: a model that is being loaded does not inherit the rate of the on
       reused: 0,
       prefilled: 5,
       generated: 20,
+      drafted: 0,
+      accepted: 0,
       timeToFirstToken: 1,
       decodeRate,
       decodeTime: 20_000 / decodeRate,
