@@ -7,7 +7,7 @@ const FEWEST_TOKENS = 8;
 
 /** Decode rate over the latest requests: their decoded tokens by their decode time, so that short ones weigh little. */
 export class RecentRate {
-  private requests: { tokens: number; milliseconds: number }[] = [];
+  private readonly requests: { tokens: number; milliseconds: number }[] = [];
 
   /** Notes a request that ended; one that decoded nothing does not count. */
   add({ decodeRate, decodeTime }: Pick<GenerateStatistics, 'decodeRate' | 'decodeTime'>): void {

@@ -90,7 +90,7 @@ export class Reporter implements Disposable {
 
   private forgetRate(): void {
     this.rate = new RecentRate();
-    if (!this.last) return;
+    if (!this.last || this.last.recentRate === 0) return; // told with every part that is loaded
     this.last = { ...this.last, recentRate: 0 };
     this.stats.push(this.last);
   }

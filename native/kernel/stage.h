@@ -158,7 +158,7 @@ DEV void stagePairs(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 l
             }
         }
     }
-    if (gamma != 0) { // it costs a small phase 0.1 us
+    if (gamma != 0) {
         storeNormSum(p, w, squares);
     }
 }
