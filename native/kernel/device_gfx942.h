@@ -88,14 +88,13 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache: written by one workgroup, read by others in later steps.
-DEV f32x4 cacheLoad(GLOBAL const float *from) {
+DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
     const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
-    return f32x4{
-        __builtin_bit_cast(float, static_cast<u32>(low)), __builtin_bit_cast(float, static_cast<u32>(low >> 32)),
-        __builtin_bit_cast(float, static_cast<u32>(high)), __builtin_bit_cast(float, static_cast<u32>(high >> 32))};
+    return u32x4{static_cast<u32>(low), static_cast<u32>(low >> 32), static_cast<u32>(high),
+                 static_cast<u32>(high >> 32)};
 }
-DEV void cacheStore(GLOBAL float *to, float value) {
-    __hip_atomic_store((GLOBAL u32 *)to, __builtin_bit_cast(u32, value), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+    __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
 /// There is no prefetch instruction.
 DEV void prefetch(GLOBAL const void *) {}

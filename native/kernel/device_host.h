@@ -65,12 +65,8 @@ DEV u64 pollWord(const u64 *from) { return __atomic_load_n(from, __ATOMIC_RELAXE
 DEV u32 pollWord(const u32 *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
 DEV WordPair pollPair(const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }
 DEV void publishWord(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RELAXED); }
-DEV f32x4 cacheLoad(const float *from) {
-    f32x4 value;
-    __builtin_memcpy(&value, from, sizeof value);
-    return value;
-}
-DEV void cacheStore(float *to, float value) { *to = value; }
+DEV u32x4 cacheLoad(const u32x4 *from) { return streamLoad(from); }
+DEV void cacheStore(u16 *to, u16 value) { *to = value; }
 DEV void prefetch(const void *) {}
 DEV void acquire() {}
 DEV void release() {}

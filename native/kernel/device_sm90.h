@@ -92,13 +92,13 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache: written by one workgroup, read by others in later steps.
-DEV f32x4 cacheLoad(GLOBAL const float *from) {
-    float a, b, c, d;
-    asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];" : "=f"(a), "=f"(b), "=f"(c), "=f"(d) : "l"(from));
-    return f32x4{a, b, c, d};
+DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
+    u32 a, b, c, d;
+    asm volatile("ld.relaxed.gpu.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(from));
+    return u32x4{a, b, c, d};
 }
-DEV void cacheStore(GLOBAL float *to, float value) {
-    asm volatile("st.relaxed.gpu.global.f32 [%0],%1;" ::"l"(to), "f"(value) : "memory");
+DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+    asm volatile("st.relaxed.gpu.global.u16 [%0],%1;" ::"l"(to), "h"(value) : "memory");
 }
 /// Brings a 128-byte line into the L2.
 DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }

@@ -152,10 +152,9 @@ struct Parameters {
     u64 prefillPartial;       ///< mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
     u64 prefillResidual;      ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
 
-    // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position /
-    // 4][headDim][4].
+    // The KV cache: f16, laid out as kv_cache.h says; its strides in elements.
     u64 keys, values;
-    u64 slotFloats, headFloats;
+    u64 slotHalves, headHalves;
 
     // The request.
     u64 tokens;     ///< u32 [promptLength]

@@ -98,7 +98,7 @@ DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step 
         const u64 heads = prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows);
         for (u32 v = w.wave; v < 2; v += workgroupWaves) {
             stageHead(p, w, layer, lane, heads, p.laneHeads + v * p.laneKvHeads + kvHead, position, scratchVector(p, v),
-                      v == 0, v == 0, 1.0f);
+                      v == 0 ? vectorKey : vectorValue);
         }
         barrier();
         writeCache(p, cacheHead(p, layer, lane, kvHead), position, scratchVector(p, 0), scratchVector(p, 1));

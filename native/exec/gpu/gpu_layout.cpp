@@ -17,7 +17,7 @@ constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass ov
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t maxCacheChunks = 8;     ///< of a KV head
-constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
+constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
 
@@ -304,10 +304,10 @@ void placeCache(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
     const uint64_t positions =
         (static_cast<uint64_t>(p.context) + positionsOfBlock - 1) / positionsOfBlock * positionsOfBlock;
-    p.headFloats = positions * p.headDim;
-    p.slotFloats = p.headFloats * p.layers * p.lanes * p.laneKvHeads;
-    p.keys = arena.take(p.slotFloats * layout.slots * 4);
-    p.values = arena.take(p.slotFloats * layout.slots * 4);
+    p.headHalves = positions * p.headDim;
+    p.slotHalves = p.headHalves * p.layers * p.lanes * p.laneKvHeads;
+    p.keys = arena.take(p.slotHalves * layout.slots * 2);
+    p.values = arena.take(p.slotHalves * layout.slots * 2);
 }
 
 } // namespace
