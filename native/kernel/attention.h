@@ -52,8 +52,7 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u64 heads, u3
         return;
     }
     const bool norm = p.hasQkNorm != 0;
-    const float inverse =
-        norm ? inverseSquareRoot(waveSum(squares) / static_cast<float>(p.headDim) + p.normEpsilon) : 1.0f;
+    const float inverse = norm ? inverseSquareRoot(waveSum(squares) * p.perHeadDim + p.normEpsilon) : 1.0f;
     GLOBAL const float *gamma = global<const float>(p.qkNorm) + (layer * 2 + (kind == vectorKey ? 1 : 0)) * p.headDim;
     for (u32 i = w.lane; i < half; i += waveLanes) { // each rotation pair is one lane's alone
         if (i >= waveLanes) {
@@ -228,8 +227,8 @@ DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value,
             score += *shared(scratchVector(p, query + q) + i) * *shared(key + i);
         }
         score = waveSum(score);
-        const float weight = admit(state, q, w.lane == 0 ? score : -1e30f);
-        const float all = waveSum(weight);
+        const float weight = admit(state, q, w.lane == 0 ? score : -1e30f); // of the other lanes 0
+        const float all = asFloat(uniform(asBits(weight)));
 #pragma unroll
         for (u32 j = 0; j < elements; j++) {
             state.values[j][q] += all * *shared(value + minimum(w.lane + j * waveLanes, p.headDim - 1));
@@ -261,22 +260,32 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 h
         }
     }
     barrier();
-    for (u32 i = threadIndex(); i < count * (p.headDim + 1); i += workgroupThreads) {
-        const u32 q = i / (p.headDim + 1), word = 1 + i % (p.headDim + 1);
-        float top = -1e30f, sum = 0.0f;
-        for (u32 v = 0; v < workgroupWaves; v++) {
-            top = larger(top, *shared(merge + (v * maxQueries + q) * width));
-        }
-        for (u32 v = 0; v < workgroupWaves; v++) {
-            const u32 at = merge + (v * maxQueries + q) * width;
-            sum += exponential2(*shared(at) - top) * *shared(at + word);
-        }
-        const u32 base = ((head + q) * p.chunks + chunk) * width;
-        publish(out, base + word, sum, w.tag);
-        if (word == 1) {
-            publish(out, base, top, w.tag);
+    constexpr u32 wordThreads = workgroupThreads / maxQueries; // that share a query's words
+    for (u32 q = threadIndex() / wordThreads; q < count; q += maxQueries) {
+        for (u32 word = threadIndex() % wordThreads; word <= p.headDim; word += wordThreads) {
+            float tops[workgroupWaves], parts[workgroupWaves], top = -1e30f, sum = 0.0f;
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) { // all loads at once
+                const u32 at = merge + (v * maxQueries + q) * width;
+                tops[v] = *shared(at);
+                parts[v] = *shared(at + 1 + word);
+            }
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) {
+                top = larger(top, tops[v]);
+            }
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) {
+                sum += exponential2(tops[v] - top) * parts[v];
+            }
+            const u32 base = ((head + q) * p.chunks + chunk) * width;
+            publish(out, base + 1 + word, sum, w.tag);
+            if (word == 0) {
+                publish(out, base, top, w.tag);
+            }
         }
     }
+    rejoin();
     barrier();
 }
 
@@ -285,7 +294,7 @@ template <u32 queries, u32 capacity>
 DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, u32 query, u32 count,
                        const CacheHead &cache, BlockWalk walk, CacheBlock<capacity> &ahead) {
     Arguments &p = *refresh(&all);
-    const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
+    const u32 group = p.headGroup;
     Softmax<queries, HeadShape<capacity>::elements> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
@@ -319,7 +328,7 @@ DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == 
 
 /// Brings the unit's queries, and its owner the new key and value, into shared memory. Ends with a barrier.
 DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
-    const u32 group = p.laneHeads / p.laneKvHeads;
+    const u32 group = p.headGroup;
     for (u32 v = w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
         const HeadVector kind = v < group ? vectorQuery : v == group ? vectorKey : vectorValue;
         const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
@@ -330,10 +339,13 @@ DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
 
 /// A unit of heads of up to `capacity` elements, `queries` at a time. The first block of the cache is asked for before
 /// the queries are waited for: by the time they are there it is too.
-template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker &w, const AttentionUnit &u) {
+template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker &w, const AttentionUnit &unit) {
     Arguments &p = *refresh(&all);
+    const AttentionUnit u{
+        opaque(unit.layer), opaque(unit.lane), opaque(unit.kvHead), opaque(unit.chunk), opaque(unit.position),
+        unit.queryKeyValue, unit.out};
     const CacheHead cache = cacheHead(p, u.layer, u.lane, u.kvHead);
-    const u32 begin = firstSeen(p, u.layer, u.position), group = p.laneHeads / p.laneKvHeads;
+    const u32 begin = firstSeen(p, u.layer, u.position), group = p.headGroup;
     const BlockWalk walk{firstBlock(p, w, begin, u.chunk), p.chunks * workgroupWaves,
                          (u.position + waveLanes - 1) / waveLanes, begin, u.position};
     CacheBlock<capacity> ahead{};
@@ -382,13 +394,13 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         renew(w);
         const u32 layer = opaque(layerOfStep), lane = opaque(laneOfStep);
         const bool prefill = opaque(step.count) > 1;
-        const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
+        const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
         const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-        const u32 token = unit / units;
+        const u32 head = unit >> p.chunksLog2, token = quotient(head, p.kvHeadsDivisor); // [token, KV head, chunk]
         const AttentionUnit u{layer,
                               lane,
-                              unit % units / p.chunks,
-                              unit % p.chunks,
+                              head - token * p.laneKvHeads,
+                              unit & (p.chunks - 1),
                               step.position + token,
                               prefill ? prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows)
                                       : edgeWords(p, p.queryKeyValue, layer, lane, rows),
@@ -399,7 +411,7 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         }
         attendHead(p, w, u);
         if (ownsPosition(p, u) && !prefill) {
-            const u32 key = p.laneHeads / p.laneKvHeads;
+            const u32 key = p.headGroup;
             writeCache(p, cacheHead(p, layer, lane, u.kvHead), u.position, scratchVector(p, key),
                        scratchVector(p, key + 1));
         }

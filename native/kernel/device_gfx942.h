@@ -67,10 +67,19 @@ DEV u32 shuffleXor(u32 value, u32 mask) {
     return static_cast<u32>(
         __builtin_amdgcn_ds_bpermute(static_cast<i32>((laneIndex() ^ mask) << 2), static_cast<i32>(value)));
 }
+DEV i32 largestOfWave(i32 value) {
+#pragma unroll
+    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+        const i32 other = static_cast<i32>(shuffleXor(static_cast<u32>(value), mask));
+        value = value > other ? value : other;
+    }
+    return value;
+}
 DEV void waveSync() {
     __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "wavefront");
     __builtin_amdgcn_wave_barrier();
 }
+DEV void rejoin() {}
 DEV void barrier() {
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
     __builtin_amdgcn_s_barrier();

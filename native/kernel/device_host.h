@@ -52,7 +52,15 @@ DEV bool any(bool condition) {
     return found != 0;
 }
 DEV u32 shuffleXor(u32 value, u32 mask) { return static_cast<u32>(host::exchange(value)[laneIndex() ^ mask]); }
+DEV i32 largestOfWave(i32 value) {
+    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+        const i32 other = static_cast<i32>(shuffleXor(static_cast<u32>(value), mask));
+        value = value > other ? value : other;
+    }
+    return value;
+}
 DEV void waveSync() { host::exchange(0); }
+DEV void rejoin() {}
 DEV void barrier() { host::workgroupBarrier(); }
 DEV void nap() { host::yield(); }
 

@@ -3,15 +3,15 @@
 #include "phases.h"
 
 // The KV cache: f16, written once a position and read by other workgroups in later steps. Keys lie as
-// [slot, layer, head][position / 64][headDim / 8][64][8], so that neighbouring lanes read neighbouring positions; values
-// as [..][position / 8][headDim][8], so that they read neighbouring elements.
+// [slot, layer, head][position / 64][headDim / 8][64][8], so that neighbouring lanes read neighbouring positions;
+// values as [..][position / 8][headDim][8], so that they read neighbouring elements.
 
 namespace monokernel::kernel {
 
-constexpr u32 keyBlock = 64;                 ///< positions that lie together among the keys
-constexpr u32 pieceHalves = 8;               ///< of a 16-byte piece: of a key's elements, or of an element's positions
-constexpr u32 valuePieces = waveLanes / 8;   ///< of an element over a wave's block of positions
-constexpr u32 maxAskedPieces = 12;           ///< of keys in flight a lane, and about as many of values
+constexpr u32 keyBlock = 64;               ///< positions that lie together among the keys
+constexpr u32 pieceHalves = 8;             ///< of a 16-byte piece: of a key's elements, or of an element's positions
+constexpr u32 valuePieces = waveLanes / 8; ///< of an element over a wave's block of positions
+constexpr u32 maxAskedPieces = 12;         ///< of keys in flight a lane, and about as many of values
 constexpr float largestHalf = 65504.0f;
 
 /// Heads of up to `capacity` elements: what a lane holds of a block of waveLanes positions. It has one position's key,
@@ -96,6 +96,7 @@ DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key,
         cacheStore(global<u16>(valuePiece(p, cache, position, i)) + position % pieceHalves,
                    halfBits(*shared(value + i)));
     }
+    rejoin();
 }
 
 /// First position that a query at `position` sees.
@@ -115,8 +116,8 @@ DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 p
     if (w.member >= p.laneKvHeads * p.chunks) {
         return;
     }
-    const CacheHead cache = cacheHead(p, layer, lane, w.member / p.chunks);
-    const u32 first = firstBlock(p, w, firstSeen(p, layer, position), w.member % p.chunks) * waveLanes;
+    const CacheHead cache = cacheHead(p, layer, lane, w.member >> p.chunksLog2);
+    const u32 first = firstBlock(p, w, firstSeen(p, layer, position), w.member & (p.chunks - 1)) * waveLanes;
     if (first >= position) {
         return;
     }
@@ -125,6 +126,7 @@ DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 p
         prefetch(global<const u32x4>(keyPiece(p, cache, first, line / keyLines)) + line % keyLines * linePieces);
         prefetch(global<const u32x4>(valuePiece(p, cache, first, 0)) + line * linePieces);
     }
+    rejoin();
 }
 
 } // namespace monokernel::kernel
