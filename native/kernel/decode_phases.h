@@ -151,12 +151,13 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phas
     const bool own = width * threadIndex() < rows && row < count;
     const bool normed = readsResidual(p, phase) || (phase == phaseHead && p.headInput == headSumOfLanes);
     const float scale = normed ? normScale(p, w.phase) : 1.0f;
-    const float value = scale * rowSum(m, partials, minimum(width * threadIndex(), panelRows - 1));
+    // What lies past the rows may be anything; a thread without a row takes the first.
+    const float value = scale * rowSum(m, partials, own ? width * threadIndex() : 0);
     if (phase == phaseHead) {
         const u32 token = (p.headInput == headOwnLane ? (p.firstLane + lane) * m.laneRows : 0) + first + row;
         finishLogit(p, w, step, token, value, own && token < p.vocabulary, choice); // the last lane's may have fewer
     } else if (phase == phaseGateUp) {
-        const float up = scale * rowSum(m, partials, minimum(2 * threadIndex() + 1, panelRows - 1));
+        const float up = scale * rowSum(m, partials, own ? 2 * threadIndex() + 1 : 0);
         if (own) {
             publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up),
                     w.tag);
