@@ -34,6 +34,12 @@ enum class WeightFormat : uint8_t {
           ///< stored as its value (-127..127) + 128
 };
 
+/// How a row of keys, values or queries of one position lies in the cache and on its way to it.
+enum class CacheFormat : uint8_t {
+    f32,
+    int16, ///< a scale (f32), then whole numbers in -4095..4095; in the cache pairs along the depth share 32 bits
+};
+
 /// Elements of the depth in a line; of int8 in a line that is not of scales.
 constexpr uint32_t lineDepth(WeightFormat format) {
     return format == WeightFormat::int8 ? 4 : format == WeightFormat::f32 ? 1 : 2;
@@ -86,8 +92,10 @@ struct MatrixProduct {
 /// One chunk of keys and values against rows of queries, merged into each row's running state. A row is one query head
 /// of one token; row r belongs to token r / rowsPerToken.
 struct AttentionChunk {
-    const std::byte *keys;   ///< a panel in Kernels::cacheFormat: 4 blocks of 16 positions, along headDim
-    const std::byte *values; ///< as keys, valueWidth / 16 blocks of the head's elements, along chunkPositions
+    const std::byte *keys;    ///< a panel in Kernels::cacheFormat: 4 blocks of 16 positions, along headDim
+    const std::byte *values;  ///< as keys, valueWidth / 16 blocks of the head's elements, along chunkPositions
+    const float *keyScales;   ///< of each position, if the format has them
+    const float *valueScales; ///< likewise
     uint32_t headDim;
     uint32_t valueWidth;   ///< headDim rounded up to 16
     uint32_t rows;         ///< query rows
@@ -95,7 +103,7 @@ struct AttentionChunk {
     uint32_t chunkStart;   ///< position of keys[0]
     uint32_t firstToken;   ///< position of row 0's token
     uint32_t window;       ///< 0: none
-    const float *queries;  ///< [rows, queryStride], already scaled
+    const float *queries;  ///< [rows, queryStride] in the cache's format, already divided by sqrt(headDim)
     size_t queryStride;
     float *state; ///< [rows, attentionStateWidth(valueWidth)]
 };
@@ -121,9 +129,9 @@ struct SamplingKey {
 };
 
 struct Kernels {
-    /// How keys and values lie in the cache: f32, or f16 where matrix products round more than that rounds.
-    WeightFormat cacheFormat;
-    /// A key or value of `width` elements, a multiple of 16, as elements of that format. What is finite stays so.
+    /// f32, or int16 where matrix products round more than that rounds.
+    CacheFormat cacheFormat;
+    /// A query, key or value of `width` elements, a multiple of 16, as a row of that format, in at most width floats.
     void (*toCache)(const float *x, uint32_t width, void *out);
 
     /// The rows x[tokens, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights of
