@@ -19,7 +19,8 @@ MK_INLINE VisibleRange visibleRange(const AttentionChunk &c, uint32_t position) 
 
 /// A row of scores, or of weights, of a chunk.
 struct ChunkRow {
-    Vector part[chunkPositions / 16];
+    static constexpr uint32_t vectors = chunkPositions / 16;
+    Vector part[vectors];
 };
 
 MK_INLINE bool seesAll(VisibleRange range) {
@@ -28,7 +29,7 @@ MK_INLINE bool seesAll(VisibleRange range) {
 
 /// Elements outside of `range` become `other`.
 MK_INLINE void keepVisible(ChunkRow &row, VisibleRange range, float other) {
-    for (uint32_t j = 0; j < chunkPositions / 16 && !seesAll(range); j++) {
+    for (uint32_t j = 0; j < ChunkRow::vectors && !seesAll(range); j++) {
         const int32_t base = static_cast<int32_t>(16 * j);
         row.part[j] = keepLanes(row.part[j], range.first - base, range.end - base, other);
     }
@@ -40,22 +41,25 @@ MK_INLINE void keepVisible(ChunkRow &row, VisibleRange range, float other) {
 #include "exec/cpu/kernels/cache_f32.inc.h"
 #endif
 
-/// Turns a row's scores into weights exp(score - maximum), 0 where the token does not look.
-MK_INLINE void softmaxRow(ChunkRow &row, VisibleRange range, float *maximumOut, float *weightOut) {
+/// The largest score that the token sees; the others become minus infinity.
+MK_INLINE float maskScores(ChunkRow &row, VisibleRange range) {
     keepVisible(row, range, minusInfinity);
     Vector most = broadcast(minusInfinity);
     for (const Vector &scores : row.part) {
         most = maximum(most, scores);
     }
-    const float peak = horizontalMaximum(most);
+    return horizontalMaximum(most);
+}
+
+/// Turns scores into weights exp(score - peak); returns their sum.
+MK_INLINE float softmaxWeights(ChunkRow &row, float peak) {
     const Vector shift = broadcast(peak);
     Vector sum = broadcast(0.0f);
     for (Vector &scores : row.part) {
         scores = exponentialOf(scores - shift);
         sum = sum + scores;
     }
-    *maximumOut = peak;
-    *weightOut = horizontalSum(sum);
+    return horizontalSum(sum);
 }
 
 /// What an earlier and a later partial result are multiplied by before they are added.
@@ -92,21 +96,28 @@ MK_INLINE void mergeValues(float *state, const float *later, uint32_t width, Mer
 /// Rows [row, row + count), count <= tileTokens, all of which see some of the chunk.
 static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count) {
     using X = CacheLine::X;
-    float scores[tileTokens * chunkPositions] __attribute__((aligned(64)));
     const float *queries = c.queries + row * c.queryStride;
-    scoreTile(c, queries, count, scores);
+    ChunkRow rows[tileTokens];
+    scoreTile(c, queries, count, rows);
 
+    // Step by step over all rows: within one, each step waits for the one before.
     const size_t stateWidth = attentionStateWidth(c.valueWidth);
     float *state = c.state + row * stateWidth;
-    X weights[tileTokens * chunkPositions] __attribute__((aligned(64)));
+    VisibleRange ranges[tileTokens];
     float peaks[tileTokens], sums[tileTokens], weightScales[tileTokens];
     int32_t end = 0;
     for (uint32_t r = 0; r < count; r++) {
-        const VisibleRange range = visibleRange(c, c.firstToken + (row + r) / c.rowsPerToken);
-        ChunkRow weightRow = scoreRow(c, queries + r * c.queryStride, scores + r * chunkPositions);
-        softmaxRow(weightRow, range, &peaks[r], &sums[r]);
-        weightScales[r] = storeWeights(c, weightRow, range, weights + r * chunkPositions);
-        end = range.end > end ? range.end : end;
+        ranges[r] = visibleRange(c, c.firstToken + (row + r) / c.rowsPerToken);
+        end = ranges[r].end > end ? ranges[r].end : end;
+        scaleScores(c, queries + r * c.queryStride, rows[r]);
+        peaks[r] = maskScores(rows[r], ranges[r]);
+    }
+    for (uint32_t r = 0; r < count; r++) {
+        sums[r] = softmaxWeights(rows[r], peaks[r]);
+    }
+    X weights[tileTokens * chunkPositions] __attribute__((aligned(64)));
+    for (uint32_t r = 0; r < count; r++) {
+        weightScales[r] = storeWeights(c, rows[r], ranges[r], weights + r * chunkPositions);
     }
     MergeFactors factors[tileTokens];
     mergeStatistics(state + c.valueWidth, stateWidth, peaks, sums, count, factors);

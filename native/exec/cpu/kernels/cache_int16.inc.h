@@ -93,15 +93,15 @@ static void toCache(const float *x, uint32_t width, void *out) {
     }
 }
 
-/// Products of `count` rows of queries with a chunk's keys, without their scales: [count, chunkPositions].
-static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, float *scores) {
+/// Products of `count` rows of queries with a chunk's keys, without their scales.
+static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, ChunkRow *rows) {
     const uint32_t allLines = (c.headDim + 1) / 2;
     PanelProduct<uint32_t> p{reinterpret_cast<const char *>(c.keys),
                              chunkPositions * sizeof(float),
                              allLines < exactDepth / 2 ? allLines : exactDepth / 2,
                              reinterpret_cast<const uint32_t *>(queries) + 1, // behind the scale
                              c.queryStride,
-                             scores,
+                             reinterpret_cast<float *>(rows),
                              chunkPositions};
     allTokens<CacheLine, false>(p, panelBlocks, count);
     for (uint32_t first = p.lines; first < allLines; first += exactDepth / 2) {
@@ -112,18 +112,16 @@ static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t co
     }
 }
 
-MK_INLINE ChunkRow scoreRow(const AttentionChunk &c, const float *query, const float *scores) {
+MK_INLINE void scaleScores(const AttentionChunk &c, const float *query, ChunkRow &row) {
     const Vector scale = broadcast(*query);
-    ChunkRow row;
-    for (uint32_t j = 0; j < chunkPositions / 16; j++) {
-        row.part[j] = load(scores + 16 * j) * (load(c.keyScales + 16 * j) * scale);
+    for (uint32_t j = 0; j < ChunkRow::vectors; j++) {
+        row.part[j] = row.part[j] * (load(c.keyScales + 16 * j) * scale);
     }
-    return row;
 }
 
 /// Weights as they are multiplied with values; returns what that product is to be multiplied with.
 MK_INLINE float storeWeights(const AttentionChunk &c, ChunkRow row, VisibleRange range, uint32_t *out) {
-    for (uint32_t j = 0; j < chunkPositions / 16; j++) {
+    for (uint32_t j = 0; j < ChunkRow::vectors; j++) {
         row.part[j] = row.part[j] * load(c.valueScales + 16 * j);
     }
     keepVisible(row, range, 0.0f); // the scale of another position may be anything
