@@ -86,10 +86,12 @@ MK_INLINE void mergeStatistics(float *statistics, size_t stride, const float *pe
     }
 }
 
-MK_INLINE void mergeValues(float *state, const float *later, uint32_t width, MergeFactors factors) {
+/// Joins later * scale into the state. The product is rounded by itself, as it is where a chunk is merged later.
+MK_INLINE void mergeValues(float *state, const float *later, float scale, uint32_t width, MergeFactors factors) {
     const Vector earlierFactor = broadcast(factors.earlier), laterFactor = broadcast(factors.later);
     for (uint32_t i = 0; i < width; i += 16) {
-        store(state + i, fma(load(later + i), laterFactor, load(state + i) * earlierFactor));
+        const Vector values = load(later + i) * broadcast(scale);
+        store(state + i, fma(values, laterFactor, load(state + i) * earlierFactor));
     }
 }
 
@@ -131,8 +133,7 @@ static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count) {
                                      c.valueWidth * sizeof(float), lines, weights, chunkPositions, values, panelRows},
                                     width / blockRows, count);
         for (uint32_t r = 0; r < count; r++) {
-            mergeValues(state + r * stateWidth + first, values + r * panelRows, width,
-                        {factors[r].earlier, factors[r].later * weightScales[r]});
+            mergeValues(state + r * stateWidth + first, values + r * panelRows, weightScales[r], width, factors[r]);
         }
     }
 }
@@ -158,7 +159,7 @@ static void attendChunk(const AttentionChunk &c) {
 static void mergeState(float *state, const float *later, uint32_t valueWidth) {
     MergeFactors factors;
     mergeStatistics(state + valueWidth, 0, later + valueWidth, later + valueWidth + 1, 1, &factors);
-    mergeValues(state, later, valueWidth, factors);
+    mergeValues(state, later, 1.0f, valueWidth, factors);
 }
 
 static void finishState(const float *state, uint32_t valueWidth, uint32_t headDim, float *out) {

@@ -58,20 +58,13 @@ struct RowScale {
     float inverse, scale;
 };
 
-MK_INLINE RowScale scaleFor(Int magnitudes, int32_t most) {
+MK_INLINE RowScale scaleFor(IntVector magnitudes, int32_t most) {
     constexpr float smallest = 1e-30f; // most / magnitude must be finite
-    const Vector largest = fromBits(IntVector{{magnitudes}});
-    const float magnitude = largestMagnitude(largest, largest);
+    const float magnitude = largestMagnitude(magnitudes);
     if (magnitude < smallest) {
         return {0.0f, 0.0f};
     }
     return {static_cast<float>(most) / magnitude, magnitude * (1.0f / static_cast<float>(most))};
-}
-
-/// Magnitudes as integers are in the same order, and NaN is above all.
-MK_INLINE Int largerMagnitude(Int magnitudes, Vector x) {
-    const Int other = toBits(x).part[0] & 0x7fffffff;
-    return magnitudes > other ? magnitudes : other;
 }
 
 MK_INLINE void storeWhole(Vector x, float inverse, char *out) {
@@ -81,9 +74,9 @@ MK_INLINE void storeWhole(Vector x, float inverse, char *out) {
 }
 
 static void toCache(const float *x, uint32_t width, void *out) {
-    Int magnitudes{};
+    IntVector magnitudes{};
     for (uint32_t i = 0; i < width; i += 16) {
-        magnitudes = largerMagnitude(magnitudes, load(x + i));
+        magnitudes = largerMagnitudes(magnitudes, load(x + i));
     }
     const RowScale row = scaleFor(magnitudes, largestElement);
     char *to = static_cast<char *>(out);
@@ -125,9 +118,9 @@ MK_INLINE float storeWeights(const AttentionChunk &c, ChunkRow row, VisibleRange
         row.part[j] = row.part[j] * load(c.valueScales + 16 * j);
     }
     keepVisible(row, range, 0.0f); // the scale of another position may be anything
-    Int magnitudes{};
+    IntVector magnitudes{};
     for (const Vector &weights : row.part) {
-        magnitudes = largerMagnitude(magnitudes, weights);
+        magnitudes = largerMagnitudes(magnitudes, weights);
     }
     const RowScale scale = scaleFor(magnitudes, largestWeight);
     char *to = reinterpret_cast<char *>(out);

@@ -20,8 +20,11 @@ constexpr uint32_t chunkPositions = 64;
 /// L1.
 constexpr uint32_t expandedDepth = 128;
 
-/// Elements along the depth that share a scale, in int8 weights and in the activations they are multiplied with.
+/// Elements along the depth that share a scale in int8 weights, and groups that share one in the activations they are
+/// multiplied with.
 constexpr uint32_t groupDepth = 32;
+constexpr uint32_t runGroups = 4;
+constexpr uint32_t runDepth = runGroups * groupDepth;
 
 constexpr size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -58,7 +61,7 @@ constexpr size_t panelBytes(WeightFormat format, uint32_t blocks, uint32_t depth
 /// A group of activations: values * scale.
 struct QuantizedGroup {
     int8_t values[groupDepth];
-    float scale;
+    float scale;        ///< of the whole run
     int32_t correction; ///< -128 times the sum of the values, because weights are stored with 128 added
 };
 
