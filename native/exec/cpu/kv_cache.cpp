@@ -23,13 +23,12 @@ size_t keyBytesOf(const ModelSpec &spec, CacheFormat format) {
     return cachePanelBytes(format, panelBlocks, spec.headDim);
 }
 
-size_t valueBytesOf(const ModelSpec &spec, CacheFormat format) {
-    return cachePanelBytes(format, valueBlocks(spec), chunkPositions);
-}
+/// Of keys and of values.
+size_t scaleBytesOf(CacheFormat format) { return format == CacheFormat::f32 ? 0 : 2 * chunkPositions * sizeof(float); }
 
 size_t chunkBytesOf(const ModelSpec &spec, CacheFormat format) {
-    const size_t scales = format == CacheFormat::f32 ? 0 : 2 * chunkPositions * sizeof(float);
-    return keyBytesOf(spec, format) + valueBytesOf(spec, format) + scales;
+    const size_t values = cachePanelBytes(format, valueBlocks(spec), chunkPositions);
+    return scaleBytesOf(format) + keyBytesOf(spec, format) + values;
 }
 
 /// A row in words of 32 bits, elements or pairs of them, to its place in a full panel.
@@ -58,8 +57,8 @@ void writeHalves(const std::byte *from, uint32_t count, bool high, std::byte *to
 KvCache::KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength, CacheFormat format)
     : format_(format), layers_(spec.layerCount), heads_(spec.kvHeadCount),
       chunks_((contextLength + chunkPositions - 1) / chunkPositions), headDim_(spec.headDim),
-      valueWidth_(valueBlocks(spec) * blockRows), keyBytes_(keyBytesOf(spec, format)),
-      valueBytes_(valueBytesOf(spec, format)), chunkBytes_(chunkBytesOf(spec, format)),
+      valueWidth_(valueBlocks(spec) * blockRows), scaleBytes_(scaleBytesOf(format)),
+      keyBytes_(keyBytesOf(spec, format)), chunkBytes_(chunkBytesOf(spec, format)),
       memory_(size_t{slots} * layers_ * heads_ * chunks_ * chunkBytes_, PageMemory::Pages::huge) {}
 
 uint64_t KvCache::bytesPerPosition(const ModelSpec &spec, CacheFormat format) {
@@ -74,21 +73,21 @@ void KvCache::writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t po
         scatterWords(from, headDim_, row, chunk);
         return;
     }
-    std::memcpy(chunk + keyBytes_ + valueBytes_ + row * sizeof(float), from, sizeof(float));
-    scatterWords(from + sizeof(float), (headDim_ + 1) / 2, row, chunk);
+    std::memcpy(chunk + row * sizeof(float), from, sizeof(float));
+    scatterWords(from + sizeof(float), headDim_ / 2, row, chunk + scaleBytes_);
 }
 
 void KvCache::writeValue(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *value) {
     std::byte *chunk = memory_.data() + offset(slot, layer, head, position / chunkPositions);
     const uint32_t line = position % chunkPositions;
     const auto *from = static_cast<const std::byte *>(value);
-    std::byte *values = chunk + keyBytes_;
+    std::byte *values = chunk + scaleBytes_ + keyBytes_;
     const size_t lineSize = valueWidth_ * sizeof(float);
     if (format_ == CacheFormat::f32) {
         std::memcpy(values + line * lineSize, from, lineSize);
         return;
     }
-    std::memcpy(values + valueBytes_ + (chunkPositions + line) * sizeof(float), from, sizeof(float));
+    std::memcpy(chunk + (chunkPositions + line) * sizeof(float), from, sizeof(float));
     writeHalves(from + sizeof(float), valueWidth_, line % 2 != 0, values + line / 2 * lineSize);
 }
 

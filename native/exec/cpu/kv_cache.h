@@ -9,8 +9,8 @@
 namespace monokernel::cpu {
 
 /// Keys and values of all slots, in chunks of 64 positions that the attention kernel takes as panels: a chunk is keys
-/// along headDim, 64 rows, then values along its positions, valueWidth rows; in int16 also the scales of keys and of
-/// values. A slot's chunks
+/// along headDim, 64 rows, then values along its positions, valueWidth rows; in int16 the scales of keys and of values
+/// come first, as a pass over chunks reads them one by one. A slot's chunks
 /// lie in the order of positions, all layers and heads of one together, so that huge pages are taken only as far as the
 /// slot is filled.
 class KvCache {
@@ -19,14 +19,14 @@ public:
     KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength, CacheFormat format);
 
     const std::byte *keys(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return memory_.data() + offset(slot, layer, head, chunk);
+        return memory_.data() + offset(slot, layer, head, chunk) + scaleBytes_;
     }
     const std::byte *values(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
         return keys(slot, layer, head, chunk) + keyBytes_;
     }
     /// Of each position of a chunk, if the format has them.
     const float *keyScales(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return reinterpret_cast<const float *>(values(slot, layer, head, chunk) + valueBytes_);
+        return reinterpret_cast<const float *>(memory_.data() + offset(slot, layer, head, chunk));
     }
     const float *valueScales(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
         return keyScales(slot, layer, head, chunk) + chunkPositions;
@@ -49,7 +49,7 @@ private:
 
     CacheFormat format_;
     uint32_t layers_, heads_, chunks_, headDim_, valueWidth_;
-    size_t keyBytes_, valueBytes_, chunkBytes_;
+    size_t scaleBytes_, keyBytes_, chunkBytes_;
     PageMemory memory_;
 };
 

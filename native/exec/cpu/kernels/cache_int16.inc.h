@@ -24,7 +24,9 @@ struct CacheLine {
             for (uint32_t b = 0; b < Blocks; b++) {
                 pairs[b] = (Int)_mm512_loadu_si512(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
-                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                    // To the L2: what is asked for into the L1 holds up the loads. Measured: 0.82 of the time a token
+                    // after 1,800 others.
+                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes, 0, 2);
                 }
             }
 #pragma GCC unroll 8
