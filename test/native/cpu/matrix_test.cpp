@@ -133,8 +133,8 @@ bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
 
 const InstructionSet &portableSet() { return findInstructionSet("portable"); }
 
-constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17, 31,  32,  33,  47,  48, 63,
-                                  64, 65, 95, 96, 97, 127, 128, 129, 192, 383, 384, 385, 800};
+constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17,  31,  32,  33,  47,  48,  63,  64,
+                                  65, 95, 96, 97, 127, 128, 129, 192, 383, 384, 385, 800};
 
 } // namespace
 

@@ -1,6 +1,6 @@
 // Products of int8 weights, quantised in groups of 32 along the depth, with activations quantised in runs of four such
-// groups. A group's dot product is an exact integer; it is multiplied with the weights' scale and added to its run's sum,
-// and that is multiplied with the activations' scale and added to the row's. All this is in f32 without fusing, in
+// groups. A group's dot product is an exact integer; it is multiplied with the weights' scale and added to its run's
+// sum, and that is multiplied with the activations' scale and added to the row's. All this is in f32 without fusing, in
 // ascending order: the bits are the same on every instruction set.
 
 /// Depth of a piece of a panel that stays in L1 while all tokens pass over it: 64 rows x 384 bytes and their scales.
@@ -145,7 +145,7 @@ struct Int8Line {
             for (uint32_t b = 0; b < Blocks; b++) {
                 weights[b] = loadBits(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
-                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                    prefetchWeights(p.panel + b * 64);
                 }
             }
 #pragma GCC unroll 8
@@ -172,8 +172,8 @@ struct Int8Line {
     }
 };
 
-/// The largest absolute values, lane by lane; NaN where one is: as integers magnitudes are in the same order, and NaN is
-/// above all.
+/// The largest absolute values, lane by lane; NaN where one is: as integers magnitudes are in the same order, and NaN
+/// is above all.
 MK_INLINE IntVector largerMagnitudes(IntVector magnitudes, Vector x) {
     MK_EACH {
         const Int other = (Int)x.part[i] & 0x7fffffff;
@@ -272,7 +272,8 @@ static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
 
 static void multiplyInt8(const MatrixProduct &m) {
     constexpr uint32_t pieceGroups = int8PieceDepth / groupDepth;
-    static_assert(pieceGroups % runGroups == 0 && runGroups % 2 == 0, "a piece must end where a run and a line of scales end");
+    static_assert(pieceGroups % runGroups == 0 && runGroups % 2 == 0,
+                  "a piece must end where a run and a line of scales end");
     const uint32_t allGroups = (m.depth + groupDepth - 1) / groupDepth;
     const uint32_t atOnce = m.tokens > Int8Line::mostTokens ? pieceGroups : allGroups;
     PanelProduct<QuantizedGroup> p{static_cast<const char *>(m.panel),
