@@ -88,7 +88,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
         publishToAll(p, p.headLanes, (p.firstLane + lane) * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
     }
     barrier();
-    w.phase++;
+    w.phase += 1;
 }
 
 DEV float siluTimes(float gate, float up) { return gate / (1.0f + exponential2(-log2e * gate)) * up; }

@@ -27,8 +27,10 @@ using MatrixArguments = const CONSTANT PackedMatrix;
 
 DEV Arguments *arguments(const Parameters &) { return (Arguments *)__builtin_amdgcn_kernarg_segment_ptr(); }
 DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
-/// Loads before and after are not shared: the scalar registers do not hold all arguments at once.
-DEV Arguments *refresh(Arguments *pointer) {
+/// Loads before and after are not shared: the scalar registers do not hold all arguments at once. Begins at the only
+/// pointer there is, so that each caller's need not be kept for it.
+DEV Arguments *refresh(Arguments *) {
+    Arguments *pointer = (Arguments *)__builtin_amdgcn_kernarg_segment_ptr();
     asm volatile("" : "+s"(pointer));
     return pointer;
 }
@@ -50,6 +52,25 @@ DEV u32 opaqueLane(u32 value) {
     asm volatile("" : "+v"(value));
     return value;
 }
+DEV u64 opaqueLane(u64 value) {
+    asm volatile("" : "+v"(value));
+    return value;
+}
+
+/// A number of the whole wave that is seldom looked at. It lies in a vector register: there are hundreds of those, and too
+/// few scalar ones for all that outlives a phase.
+class Parked {
+public:
+    DEV_MEMBER Parked() {}
+    DEV_MEMBER explicit Parked(u32 value) : held(opaqueLane(value)) {}
+    DEV_MEMBER void operator=(u32 value) { held = opaqueLane(value); }
+    DEV_MEMBER operator u32() const { return uniform(held); }
+    DEV_MEMBER void operator+=(u32 value) { held += value; }
+
+private:
+    u32 held;
+};
+DEV Parked opaque(const Parked &value) { return value; }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
@@ -178,16 +199,25 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// wait for the next phase's input.
 struct TileStage {
     u32x4 next[tileBlocks];
+    u64 from;       ///< this lane's piece of the tile to ask for next
+    u64 blockBytes; ///< from a piece to that of the next block
 
     DEV_MEMBER void begin(Arguments &) {}
     DEV_MEMBER u32 depth(Arguments &) const { return 1; }
-    DEV_MEMBER void fill(u64 address, u32 blockRows) {
+    /// The next tile to fill with is at `address`, and its wave's others follow it.
+    DEV_MEMBER void enter(u64 address, u32 blockRows) {
         const u32 lane = laneIndex(), row = pieceRow(lane);
-        const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
+        from = opaqueLane(address + (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16);
+        blockBytes = opaqueLane(blockRows * 64);
+    }
+    DEV_MEMBER void fill() {
+        u64 block = from;
 #pragma unroll
         for (u32 i = 0; i < tileBlocks; i++) {
-            next[i] = streamLoad((GLOBAL const void *)(address + i * blockRows * 64 + offset));
+            next[i] = streamLoad((GLOBAL const void *)block);
+            block = opaqueLane(block + blockBytes);
         }
+        from = block + (workgroupThreads / waveLanes - 1) * tileBlocks * blockBytes;
     }
     DEV_MEMBER void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
 #pragma unroll

@@ -32,6 +32,7 @@ DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matric
 /// registers from far above.
 DEV u32 opaque(u32 value) { return value; }
 DEV u32 opaqueLane(u32 value) { return value; }
+using Parked = u32;
 
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
@@ -134,15 +135,22 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// wait for the next phase's input.
 struct TileStage {
     u32x4 next[tileBlocks];
+    u64 from; // of the tile to ask for next
+    u32 blockRows;
 
     void begin(Arguments &) {}
     u32 depth(Arguments &) const { return 1; }
-    void fill(u64 address, u32 blockRows) {
+    void enter(u64 address, u32 rows) {
+        from = address;
+        blockRows = rows;
+    }
+    void fill() {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
-            next[i] = streamLoad(reinterpret_cast<const void *>(address + i * blockRows * 64 + offset));
+            next[i] = streamLoad(reinterpret_cast<const void *>(from + i * blockRows * 64 + offset));
         }
+        from += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
     }
     void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {

@@ -42,6 +42,8 @@ DEV u32 opaque(u32 value) {
     return value;
 }
 DEV u32 opaqueLane(u32 value) { return opaque(value); }
+/// A number of the whole wave that is seldom looked at.
+using Parked = u32;
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
@@ -199,6 +201,8 @@ struct TileStage {
     u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
     u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
+    u32 blockRows; ///< of the tile to ask for next
+    u64 from;      ///< its address
     u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
     static constexpr u32 slotBytes = tileBlocks * 1024;
 
@@ -219,7 +223,12 @@ struct TileStage {
         }
         waveSync();
     }
-    DEV_MEMBER void fill(u64 address, u32 blockRows) {
+    /// The next tile to fill with is at `address`, and its wave's others follow it.
+    DEV_MEMBER void enter(u64 address, u32 rows) {
+        from = address;
+        blockRows = rows;
+    }
+    DEV_MEMBER void fill() {
         if (laneIndex() == 0) {
             const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;
             // The lanes' reads of the slot, which the copy engine does not wait for of itself. Measured without: it
@@ -228,15 +237,16 @@ struct TileStage {
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
             asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
                          "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * slotBytes),
-                         "l"(address), "r"(bytes), "r"(done), "l"(policy)
+                         "l"(from), "r"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
+        from += workgroupThreads / waveLanes * tileBlocks * 64 * blockRows;
     }
-    /// This lane's pieces of the oldest tile, whose slot is free from then on.
-    DEV_MEMBER void take(u32 blockRows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    /// This lane's pieces of the oldest tile, whose slot is free from then on. Its blocks have `rows` rows.
+    DEV_MEMBER void take(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         await();
-        const u32 half = blockRows >> 1, row = laneIndex() >> 2;
+        const u32 half = rows >> 1, row = laneIndex() >> 2;
         const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
         for (u32 piece = 0; piece < blockPieces; piece++) {

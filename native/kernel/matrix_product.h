@@ -172,9 +172,9 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         barrier();
         finish(panel * rows, rows, partials);
-        w.block++;
+        w.block += 1;
     } while (++panel < m.panels);
-    w.phase++;
+    w.phase += 1;
 }
 
 /// The input of a prefill step: two bf16 parts of each element, tagged, from memory. Asks for the next step's while one

@@ -85,7 +85,7 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
                     w.tag);
         }
-        w.phase++;
+        w.phase += 1;
     }
 }
 
