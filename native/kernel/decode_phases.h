@@ -178,12 +178,13 @@ DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 pha
     stageInput(p, w, m, phase, layer, lane, step);
     if (phase == phaseAggregate) {
         publishShare(p, w, m, lane);
-        return;
     }
-    KERNEL_MARK("multiply");
-    multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {
-        finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
-    });
+    if (opaque(phase) != phaseAggregate) {
+        KERNEL_MARK("multiply");
+        multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {
+            finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
+        });
+    }
 }
 
 } // namespace monokernel::kernel

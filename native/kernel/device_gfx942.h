@@ -76,6 +76,8 @@ DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared +
 
 DEV u32 threadIndex() { return opaqueLane(__builtin_amdgcn_workitem_id_x()); }
 DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
+/// The lane's index, which need not be kept.
+DEV u32 laneAgain(u32) { return opaqueLane(laneIndex()); }
 /// Tells the compiler that a value is the same in all lanes of the wave: it stays in a scalar register.
 DEV u32 alike(u32 value) { return uniform(value); }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 6); }

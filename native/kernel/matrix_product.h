@@ -122,13 +122,12 @@ template <u32 value> struct RowBlocks {
     static constexpr u32 count = value;
 };
 template <u32 rowBlocks = tileBlocks, class Body> DEV void withRowBlocks(MatrixArguments &m, Body body) {
-    if constexpr (rowBlocks == 1) {
-        body(RowBlocks<1>{});
-    } else if constexpr (tileBlocks % rowBlocks != 0) {
-        withRowBlocks<rowBlocks - 1>(m, body);
-    } else if (m.tileSteps == tileBlocks / rowBlocks) {
-        body(RowBlocks<rowBlocks>{});
-    } else {
+    if constexpr (tileBlocks % rowBlocks == 0) {
+        if (opaque(m.tileSteps) == tileBlocks / rowBlocks) {
+            body(RowBlocks<rowBlocks>{});
+        }
+    }
+    if constexpr (rowBlocks > 1) {
         withRowBlocks<rowBlocks - 1>(m, body);
     }
 }

@@ -204,11 +204,15 @@ DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phas
     phase = opaque(phase);
     if (phase == phaseNormAttention || phase == phaseNormFfn) {
         publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
-    } else if (phase == phaseCache) {
+    }
+    if (opaque(phase) == phaseCache) {
         cacheTokens(p, w, layer, lane, step);
-    } else if (phase == phaseMerge) {
+    }
+    if (opaque(phase) == phaseMerge) {
         mergeTokens(p, w, layer, lane, step);
-    } else {
+    }
+    constexpr u32 products = 1 << phaseQkv | 1 << phaseOutput | 1 << phaseGateUp | 1 << phaseDown;
+    if ((products >> opaque(phase) & 1) != 0) {
         multiplyPhase(p, w, stream, phase, layer, lane, step);
     }
 }

@@ -17,10 +17,12 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
     if (phase == phaseAttention) {
         KERNEL_MARK("attention");
         attend(p, w, layer, lane, step);
-    } else if (__builtin_expect(step.count > 1, 0)) {
+    }
+    if (opaque(phase) != phaseAttention && __builtin_expect(step.count > 1, 0)) {
         KERNEL_MARK("prefill");
         runPrefillPhase(p, w, stream, phase, layer, lane, step);
-    } else {
+    }
+    if (opaque(phase) != phaseAttention && step.count <= 1) {
         runDecodePhase(p, w, stream, phase, layer, lane, step, choice);
     }
 }

@@ -24,8 +24,7 @@ DEV void renew(Worker &w) {
     w.firstLane = opaque(w.firstLane);
     w.laneStep = opaque(w.laneStep);
     w.wave = opaque(w.wave);
-    w.lane = opaqueLane(w.lane);
-    w.tag = opaqueLane(w.tag);
+    w.lane = laneAgain(w.lane);
     w.block = opaque(w.block);
     w.phase = opaque(w.phase);
 }
