@@ -50,7 +50,7 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
                                                  : phaseAggregate;
         }
     }
-    return head != 0 ? workgroupChoice(w, all.scratchOffset, choice) : choice;
+    return head != 0 ? workgroupChoice(w, refresh(&all)->scratchOffset, choice) : choice;
 }
 
 } // namespace monokernel::kernel

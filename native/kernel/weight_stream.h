@@ -43,21 +43,22 @@ struct WeightStream {
         enter(p, w);
         const u32 depth = stage.depth(p);
         for (u32 i = 0; i < depth; i++) {
-            fetch(p, w);
+            stage.fill();
+            count(p, w);
         }
     }
 
     /// This lane's pieces of the next tile, whose blocks have `rows` rows.
     DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        stage.take(rows, blocks);
-        fetch(p, w);
+        stage.exchange(rows, blocks);
+        count(p, w);
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
-        stage.fill();
+    /// A tile has been asked for.
+    DEV_MEMBER void count(Arguments &p, const Worker &w) {
         left += ~0u;
         if (left == 0) {
             advance(p, w);
