@@ -57,8 +57,8 @@ DEV u64 opaqueLane(u64 value) {
     return value;
 }
 
-/// A number of the whole wave that is seldom looked at. It lies in a vector register: there are hundreds of those, and too
-/// few scalar ones for all that outlives a phase.
+/// A number of the whole wave that is seldom looked at. It lies in a vector register: there are hundreds of those, and
+/// too few scalar ones for all that outlives a phase.
 class Parked {
 public:
     DEV_MEMBER Parked() {}
@@ -196,6 +196,9 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
         __builtin_bit_cast(Vector, a), __builtin_bit_cast(Vector, b), __builtin_bit_cast(Sum, sum), 0, 0, 0);
     sum = __builtin_bit_cast(f32x4, total);
 }
+
+/// Keeps a sum where the matrix cores add up, over the turns of a loop.
+DEV void keepSum(f32x4 &sum) { asm("" : "+a"(sum)); }
 
 // The tile in flight has registers of its own, which the compiler is told of where they are used and has no use for in
 // between: it would copy a value in flight from one register to another where paths of the kernel meet, and wait for

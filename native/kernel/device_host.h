@@ -33,6 +33,8 @@ DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matric
 DEV u32 opaque(u32 value) { return value; }
 DEV u32 opaqueLane(u32 value) { return value; }
 using Parked = u32;
+DEV u32 laneAgain(u32 lane) { return lane; }
+DEV void keepSum(f32x4 &) {}
 
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
@@ -152,10 +154,11 @@ struct TileStage {
         }
         from += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
     }
-    void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {
             blocks[i][0] = next[i];
         }
+        fill();
     }
     void end(Arguments &) {}
 };

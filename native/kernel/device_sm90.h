@@ -50,6 +50,8 @@ DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared +
 DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
 DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
 DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
+/// The lane's index, hidden likewise.
+DEV u32 laneAgain(u32 lane) { return opaqueLane(lane); }
 /// There are no scalar registers to gain.
 DEV u32 alike(u32 value) { return value; }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 5); }
@@ -195,6 +197,9 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
     sum = f32x4{a, b, c, d};
 }
 
+/// There is one kind of registers.
+DEV void keepSum(f32x4 &) {}
+
 /// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
 /// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
 struct TileStage {
@@ -203,7 +208,7 @@ struct TileStage {
     u32 fillSlot;
     u32 blockRows; ///< of the tile to ask for next
     u64 from;      ///< its address
-    u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
+    u64 policy;    ///< weights leave the L2 first: what is handed over and the KV cache shall stay
     static constexpr u32 slotBytes = tileBlocks * 1024;
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
@@ -243,8 +248,8 @@ struct TileStage {
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
         from += workgroupThreads / waveLanes * tileBlocks * 64 * blockRows;
     }
-    /// This lane's pieces of the oldest tile, whose slot is free from then on. Its blocks have `rows` rows.
-    DEV_MEMBER void take(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    /// This lane's pieces of the oldest tile, whose blocks have `rows` rows; another is asked for in its place.
+    DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         await();
         const u32 half = rows >> 1, row = laneIndex() >> 2;
         const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
@@ -262,6 +267,7 @@ struct TileStage {
         }
         advance();
         waveSync();
+        fill();
     }
     DEV_MEMBER void await() {
         asm volatile(

@@ -38,7 +38,8 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         if (step.count <= 1) {
             runSums(p, w, phase, layer);
         }
-        for (Parked lane = w.firstLane; lane < p.lanes; lane += phase == phaseHead && p.headInput != headOwnLane ? p.lanes : u32(w.laneStep)) {
+        for (Parked lane = w.firstLane; lane < p.lanes;
+             lane += phase == phaseHead && p.headInput != headOwnLane ? p.lanes : u32(w.laneStep)) {
             runPhase(p, w, stream, phase, layer, lane, step, choice);
         }
         phase = nextPhase(phase, step.count > 1);
