@@ -16,6 +16,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 3;
+constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 4;
 

@@ -136,13 +136,14 @@ template <u32 value> struct RowBlocks {
     static constexpr u32 count = value;
 };
 template <u32 rowBlocks = tileBlocks, class Body> DEV void withRowBlocks(MatrixArguments &m, Body body) {
-    if constexpr (tileBlocks % rowBlocks == 0) {
-        if (opaque(m.tileSteps) == tileBlocks / rowBlocks) {
-            body(RowBlocks<rowBlocks>{});
-        }
-    }
-    if constexpr (rowBlocks > 1) {
+    if constexpr (rowBlocks == 1) {
+        body(RowBlocks<1>{});
+    } else if constexpr (tileBlocks % rowBlocks != 0) {
         withRowBlocks<rowBlocks - 1>(m, body);
+    } else {
+        either(
+            m.tileSteps == tileBlocks / rowBlocks, [&]() INLINED { body(RowBlocks<rowBlocks>{}); },
+            [&]() INLINED { withRowBlocks<rowBlocks - 1>(m, body); });
     }
 }
 

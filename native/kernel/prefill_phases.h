@@ -202,19 +202,17 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
 DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                          const Step &step) {
     phase = opaque(phase);
-    if (phase == phaseNormAttention || phase == phaseNormFfn) {
-        publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
-    }
-    if (opaque(phase) == phaseCache) {
-        cacheTokens(p, w, layer, lane, step);
-    }
-    if (opaque(phase) == phaseMerge) {
-        mergeTokens(p, w, layer, lane, step);
-    }
     constexpr u32 products = 1 << phaseQkv | 1 << phaseOutput | 1 << phaseGateUp | 1 << phaseDown;
-    if ((products >> opaque(phase) & 1) != 0) {
-        multiplyPhase(p, w, stream, phase, layer, lane, step);
-    }
+    either((products >> phase & 1) != 0, [&]() INLINED { multiplyPhase(p, w, stream, phase, layer, lane, step); },
+           [&]() INLINED {
+               if (phase == phaseNormAttention || phase == phaseNormFfn) {
+                   publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
+               } else if (phase == phaseCache) {
+                   cacheTokens(p, w, layer, lane, step);
+               } else {
+                   mergeTokens(p, w, layer, lane, step);
+               }
+           });
 }
 
 } // namespace monokernel::kernel

@@ -14,17 +14,21 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
     phase = opaque(phase);
     layer = opaque(layer);
     lane = opaque(lane);
-    if (phase == phaseAttention) {
-        KERNEL_MARK("attention");
-        attend(p, w, layer, lane, step);
-    }
-    if (opaque(phase) != phaseAttention && __builtin_expect(step.count > 1, 0)) {
-        KERNEL_MARK("prefill");
-        runPrefillPhase(p, w, stream, phase, layer, lane, step);
-    }
-    if (opaque(phase) != phaseAttention && step.count <= 1) {
-        runDecodePhase(p, w, stream, phase, layer, lane, step, choice);
-    }
+    either(
+        phase == phaseAttention,
+        [&]() INLINED {
+            KERNEL_MARK("attention");
+            attend(p, w, layer, lane, step);
+        },
+        [&]() INLINED {
+            either(
+                __builtin_expect(step.count > 1, 0),
+                [&]() INLINED {
+                    KERNEL_MARK("prefill");
+                    runPrefillPhase(p, w, stream, phase, layer, lane, step);
+                },
+                [&]() INLINED { runDecodePhase(p, w, stream, phase, layer, lane, step, choice); });
+        });
 }
 
 /// All phases of a step; returns this workgroup's choice of a token if the step has a head.
