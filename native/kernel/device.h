@@ -10,7 +10,7 @@
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
-//   laneAgain, keepSum: hints to the register allocator
+//   Parked: a number of the whole wave that outlives a phase; laneAgain, keepSum: hints to the register allocator
 //   opaque: a value that the compiler knows nothing of
 //   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.

@@ -10,8 +10,8 @@ struct Worker {
     Parked group;  ///< role in the grid, 0 .. workgroups-1
     Parked member; ///< among the workgroups that share a lane
     Parked firstLane, laneStep;
-    Parked wave;
-    u32 lane; ///< wave of the workgroup, hardware lane of the wave
+    Parked wave; ///< of the workgroup
+    u32 lane;    ///< of the wave
     u32 tag;
     Parked block; ///< counts row blocks: which of the two partial buffers is in use
     Parked phase; ///< counts matrix phases: which of the two norm sums is in use
