@@ -159,7 +159,6 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
             }
         }
     }
-    rejoin();
 }
 
 /// A decode step's product of the workgroup's rows with the staged input. finish(first row, rows, partials) is called
@@ -173,7 +172,6 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         barrier();
         finish(panel * rows, rows, partials);
-        rejoin();
         w.block++;
     } while (++panel < m.panels);
     w.phase++;
