@@ -5,7 +5,7 @@
 //   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
-//   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
+//   memory: shared, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
 //   and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
