@@ -1,6 +1,6 @@
 #pragma once
 
-#include "phases.h"
+#include "kv_cache.h"
 #include "stage.h"
 
 // Attention of a token. A KV head's cache is split over `chunks` workgroups of its lane, in blocks of waveLanes
@@ -12,20 +12,23 @@ namespace monokernel::kernel {
 constexpr u32 maxHeadDim = 256;
 constexpr u32 maxQueries = 2; ///< query heads that share a pass over the cache: more do not fit into the registers
 
-constexpr u32 keyBlock = 64;  ///< positions that lie together in the key cache
-constexpr u32 keyBatch = 8;   ///< 16-byte loads of keys in flight a lane
-constexpr u32 valueGroup = 2; ///< elements of a head whose values are loaded at once
-
 /// Vectors of headDim floats in the scratch area of shared memory: queries, then the new key and value.
 DEV u32 scratchVector(Arguments &p, u32 index) { return p.scratchOffset + index * p.headDim; }
+
+/// What becomes of a vector of a head: queries and keys are normed and turned, keys and values are rounded to what the
+/// cache keeps, so that a token attends to itself as later ones do to it.
+enum HeadVector : u32 { vectorQuery, vectorKey, vectorValue };
 
 /// Waits for one head's raw q, k or v among `heads` (tagged words of [rows of q, k and v]), adds bias, applies q/k norm
 /// and RoPE, and leaves it in shared memory. Whole-wave.
 DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u64 heads, u32 row, u32 position, u32 vector,
-                   bool isKey, bool rotate, float scale) {
+                   HeadVector kind) {
     Arguments &p = *refresh(&all);
-    const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads;
+    const u32 rowsOfLane = p.laneHeads + 2 * p.laneKvHeads, half = p.headDim >> 1;
     GLOBAL const u64 *words = global<const u64>(heads) + row * p.headDim;
+    GLOBAL const float *angles = global<const float>(p.rope) + position * p.headDim;
+    const u32 pair = minimum(w.lane, half - 1);
+    float cosine = angles[2 * pair], sine = angles[2 * pair + 1]; // before the wait
     SHARED float *out = shared(vector);
     float squares = 0.0f;
     for (u32 base = 0; base < p.headDim; base += 2 * waveLanes) {
@@ -40,27 +43,28 @@ DEV void stageHead(Arguments &all, Worker &w, u32 layer, u32 lane, u64 heads, u3
         }
         if (index < p.headDim) {
             squares += a[0] * a[0] + b[0] * b[0];
-            out[index] = a[0];
-            out[index + 1] = b[0];
+            out[index] = kind == vectorValue ? cached(a[0]) : a[0];
+            out[index + 1] = kind == vectorValue ? cached(b[0]) : b[0];
         }
     }
     waveSync();
-    if (!rotate) {
+    if (kind == vectorValue) {
         return;
     }
     const bool norm = p.hasQkNorm != 0;
-    const float inverse =
-        norm ? inverseSquareRoot(waveSum(squares) / static_cast<float>(p.headDim) + p.normEpsilon) : 1.0f;
-    GLOBAL const float *gamma = global<const float>(p.qkNorm) + (layer * 2 + (isKey ? 1 : 0)) * p.headDim;
-    GLOBAL const float *angles = global<const float>(p.rope) + position * p.headDim;
-    const u32 half = p.headDim >> 1;
+    const float inverse = norm ? inverseSquareRoot(waveSum(squares) * p.perHeadDim + p.normEpsilon) : 1.0f;
+    GLOBAL const float *gamma = global<const float>(p.qkNorm) + (layer * 2 + (kind == vectorKey ? 1 : 0)) * p.headDim;
     for (u32 i = w.lane; i < half; i += waveLanes) { // each rotation pair is one lane's alone
+        if (i >= waveLanes) {
+            cosine = angles[2 * i];
+            sine = angles[2 * i + 1];
+        }
         const u32 first = p.ropeHalves != 0 ? i : 2 * i, second = p.ropeHalves != 0 ? i + half : 2 * i + 1;
         const float a = out[first] * inverse * (norm ? gamma[first] : 1.0f);
         const float b = out[second] * inverse * (norm ? gamma[second] : 1.0f);
-        const float c = angles[2 * i], s = angles[2 * i + 1];
-        out[first] = (a * c - b * s) * scale;
-        out[second] = (b * c + a * s) * scale;
+        const float x = a * cosine - b * sine, y = b * cosine + a * sine;
+        out[first] = kind == vectorKey ? cached(x) : x * p.queryScale;
+        out[second] = kind == vectorKey ? cached(y) : y * p.queryScale;
     }
     waveSync();
 }
@@ -79,6 +83,13 @@ DEV float dot4(f32x4 a, f32x4 b, float sum) {
     sum = __builtin_fmaf(a[2], b[2], sum);
     return __builtin_fmaf(a[3], b[3], sum);
 }
+/// Adds the products of a 16-byte piece's halves with two vectors of shared memory, to two sums: a shorter chain.
+DEV void dotPiece(u32x4 piece, SHARED const f32x4 *with, float (&sums)[2]) {
+    const f32x4 low{lowHalf(piece[0]), highHalf(piece[0]), lowHalf(piece[1]), highHalf(piece[1])};
+    const f32x4 high{lowHalf(piece[2]), highHalf(piece[2]), lowHalf(piece[3]), highHalf(piece[3])};
+    sums[0] = dot4(low, with[0], sums[0]);
+    sums[1] = dot4(high, with[1], sums[1]);
+}
 
 /// New maximum for a block of scores (one a lane); returns this lane's weight and rescales what was summed.
 template <u32 queries, u32 elements> DEV float admit(Softmax<queries, elements> &state, u32 query, float score) {
@@ -94,85 +105,116 @@ template <u32 queries, u32 elements> DEV float admit(Softmax<queries, elements> 
     return weight;
 }
 
-constexpr u32 valueVectors = waveLanes / 4; ///< 16-byte words of a block for one element: four positions each
+/// One workgroup's share of a token's attention: a KV head and a chunk of its cache.
+struct AttentionUnit {
+    u32 layer, lane, kvHead, chunk, position;
+    u64 queryKeyValue; ///< tagged words of [rows of q, k and v] of this lane and token
+    u64 out;           ///< as publishChunk's
+};
 
-/// The block's values for this lane's elements j .. j + valueGroup - 1.
-DEV void loadValues(Arguments &p, const Worker &w, GLOBAL const float *values, u32 first, u32 j,
-                    f32x4 (&v)[valueGroup][valueVectors]) {
+/// A wave's share of a unit: of every `stride` blocks one, from `block` on; positions in [begin, end) are seen.
+struct BlockWalk {
+    u32 block, stride, blocks, begin, end;
+    DEV_MEMBER bool there() const { return block < blocks; }
+};
+
+/// The scores of this lane's position, from the keys that are ahead; then asks for the next block's.
+template <u32 queries, u32 capacity>
+DEV void scoreBlock(Arguments &p, const Worker &w, const CacheHead &cache, u32 query, const BlockWalk &walk,
+                    CacheBlock<capacity> &ahead, float (&scores)[queries]) {
+    constexpr u32 asked = HeadShape<capacity>::keyPieces;
+    const u32 pieces = p.headDim / pieceHalves;
+    float sums[queries][2] = {};
+    u32 base = 0;
+    do {
+        if (base > 0) {
+            askKeys(p, w, cache, walk.block, base, ahead);
+        }
+        SHARED const f32x4 *with[queries]; // addresses by constants from here
 #pragma unroll
-    for (u32 g = 0; g < valueGroup; g++) {
-        const u32 element = minimum(w.lane + (j + g) * waveLanes, p.headDim - 1);
-        GLOBAL const float *value = values + (static_cast<u64>(first >> 2) * p.headDim + element) * 4;
+        for (u32 q = 0; q < queries; q++) {
+            with[q] = (SHARED const f32x4 *)shared(scratchVector(p, query + q) + base * pieceHalves);
+        }
 #pragma unroll
-        for (u32 i = 0; i < valueVectors; i++) {
-            v[g][i] = cacheLoad(value + i * p.headDim * 4);
+        for (u32 i = 0; i < asked; i++) {
+            if (base + i < pieces) {
+#pragma unroll
+                for (u32 q = 0; q < queries; q++) {
+                    dotPiece(ahead.keys[i], with[q] + 2 * i, sums[q]);
+                }
+            }
+        }
+        base += asked;
+    } while (asked * pieceHalves < capacity && base < pieces);
+    const u32 position = walk.block * waveLanes + w.lane;
+    const bool seen = position >= walk.begin && position < walk.end;
+#pragma unroll
+    for (u32 q = 0; q < queries; q++) {
+        scores[q] = seen ? sums[q][0] + sums[q][1] : -1e30f;
+    }
+    if (walk.block + walk.stride < walk.blocks) {
+        askKeys(p, w, cache, walk.block + walk.stride, 0, ahead);
+    }
+}
+
+/// What lies past the last position may be anything, and 0 * NaN is NaN.
+template <u32 capacity> DEV void clearPast(u32 positions, CacheBlock<capacity> &ahead) {
+#pragma unroll
+    for (u32 i = 0; i < valuePieces; i++) {
+#pragma unroll
+        for (u32 n = 0; n < 4; n++) {
+            const u32 first = pieceHalves * i + 2 * n;
+            const u32 mask = (first < positions ? 0xffffu : 0) | (first + 1 < positions ? 0xffff0000u : 0);
+#pragma unroll
+            for (u32 j = 0; j < HeadShape<capacity>::askedElements; j++) {
+                ahead.values[j][i][n] &= mask;
+            }
         }
     }
 }
 
-/// One block of waveLanes cached positions, of which [begin, end) are seen. All keys are asked for at once, then,
-/// before the scores are done, the first values: two trips to memory.
-template <u32 queries, u32 elements>
-DEV void attendBlock(Arguments &all, const Worker &w, GLOBAL const float *keys, GLOBAL const float *values, u32 query,
-                     u32 block, u32 begin, u32 end, Softmax<queries, elements> &state) {
-    Arguments &p = *refresh(&all);
-    const u32 first = block * waveLanes, position = first + w.lane;
-    const bool seen = position >= begin && position < end;
-    float scores[queries] = {};
-    GLOBAL const float *key =
-        keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + position % keyBlock) * 4;
-    const u32 parts = p.headDim >> 2;
-    for (u32 base = 0; base < parts; base += keyBatch) {
-        f32x4 k[keyBatch];
+/// Adds the block's values times the weights in shared memory; then asks for the next block's.
+template <u32 queries, u32 capacity>
+DEV void addValues(Arguments &p, const Worker &w, const CacheHead &cache, u32 weights, const BlockWalk &walk,
+                   CacheBlock<capacity> &ahead, Softmax<queries, HeadShape<capacity>::elements> &state) {
+    constexpr u32 elements = HeadShape<capacity>::elements, asked = HeadShape<capacity>::askedElements;
+    const u32 positions = walk.end - walk.block * waveLanes;
 #pragma unroll
-        for (u32 i = 0; i < keyBatch; i++) {
-            k[i] = cacheLoad(key + minimum(base + i, parts - 1) * (keyBlock * 4));
-        }
-#pragma unroll
-        for (u32 i = 0; i < keyBatch; i++) {
-            if (base + i < parts) {
-#pragma unroll
-                for (u32 q = 0; q < queries; q++) {
-                    scores[q] = dot4(k[i], *(SHARED const f32x4 *)shared(scratchVector(p, query + q) + (base + i) * 4),
-                                     scores[q]);
-                }
-            }
-        }
-    }
-    f32x4 v[valueGroup][valueVectors];
-    loadValues(p, w, values, first, 0, v);
-    const u32 weights = p.sumsOffset + 2 * workgroupWaves + w.wave * (maxQueries * waveLanes);
-#pragma unroll
-    for (u32 q = 0; q < queries; q++) {
-        *shared(weights + q * waveLanes + w.lane) = admit(state, q, seen ? scores[q] : -1e30f);
-    }
-    waveSync();
-#pragma unroll
-    for (u32 j = 0; j < elements; j += valueGroup) {
-        if (j * waveLanes >= p.headDim) {
+    for (u32 base = 0; base < elements; base += asked) {
+        if (base * waveLanes >= p.headDim) {
             continue;
         }
-        if (j > 0) {
-            loadValues(p, w, values, first, j, v);
+        if (base > 0) {
+            askValues(p, w, cache, walk.block, base, ahead);
+        }
+        if (positions < waveLanes) {
+            clearPast(positions, ahead);
+        }
+        float sums[queries][asked][2] = {};
+        SHARED const f32x4 *with = (SHARED const f32x4 *)shared(weights);
+#pragma unroll
+        for (u32 i = 0; i < valuePieces; i++) {
+#pragma unroll
+            for (u32 j = 0; j < asked; j++) {
+#pragma unroll
+                for (u32 q = 0; q < queries; q++) { // innermost: a piece's floats are not kept for another turn
+                    dotPiece(ahead.values[j][i], with + q * (waveLanes / 4) + 2 * i, sums[q][j]);
+                }
+            }
         }
 #pragma unroll
-        for (u32 i = 0; i < valueVectors; i++) {
+        for (u32 j = 0; j < asked; j++) {
 #pragma unroll
-            for (u32 g = 0; g < valueGroup; g++) {
-                f32x4 word = v[g][i];
-#pragma unroll
-                for (u32 n = 0; n < 4; n++) { // what lies past the end may be anything, and 0 * NaN is NaN
-                    word[n] = first + 4 * i + n < end ? word[n] : 0.0f;
-                }
-#pragma unroll
-                for (u32 q = 0; q < queries; q++) {
-                    const f32x4 weight = *(SHARED const f32x4 *)shared(weights + q * waveLanes + 4 * i);
-                    state.values[j + g][q] = dot4(word, weight, state.values[j + g][q]);
+            for (u32 q = 0; q < queries; q++) {
+                if (base + j < elements) {
+                    state.values[base + j][q] += sums[q][j][0] + sums[q][j][1];
                 }
             }
         }
     }
-    waveSync();
+    if (walk.block + walk.stride < walk.blocks) {
+        askValues(p, w, cache, walk.block + walk.stride, 0, ahead);
+    }
 }
 
 /// The new position, whose key and value are in shared memory.
@@ -185,8 +227,8 @@ DEV void attendNew(Arguments &p, const Worker &w, u32 query, u32 key, u32 value,
             score += *shared(scratchVector(p, query + q) + i) * *shared(key + i);
         }
         score = waveSum(score);
-        const float weight = admit(state, q, w.lane == 0 ? score : -1e30f);
-        const float all = waveSum(weight);
+        const float weight = admit(state, q, w.lane == 0 ? score : -1e30f); // of the other lanes 0
+        const float all = asFloat(uniform(asBits(weight)));
 #pragma unroll
         for (u32 j = 0; j < elements; j++) {
             state.values[j][q] += all * *shared(value + minimum(w.lane + j * waveLanes, p.headDim - 1));
@@ -218,101 +260,62 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 h
         }
     }
     barrier();
-    for (u32 i = threadIndex(); i < count * (p.headDim + 1); i += workgroupThreads) {
-        const u32 q = i / (p.headDim + 1), word = 1 + i % (p.headDim + 1);
-        float top = -1e30f, sum = 0.0f;
-        for (u32 v = 0; v < workgroupWaves; v++) {
-            top = larger(top, *shared(merge + (v * maxQueries + q) * width));
-        }
-        for (u32 v = 0; v < workgroupWaves; v++) {
-            const u32 at = merge + (v * maxQueries + q) * width;
-            sum += exponential2(*shared(at) - top) * *shared(at + word);
-        }
-        const u32 base = ((head + q) * p.chunks + chunk) * width;
-        publish(out, base + word, sum, w.tag);
-        if (word == 1) {
-            publish(out, base, top, w.tag);
+    constexpr u32 wordThreads = workgroupThreads / maxQueries; // that share a query's words
+    for (u32 q = threadIndex() / wordThreads; q < count; q += maxQueries) {
+        for (u32 word = threadIndex() % wordThreads; word <= p.headDim; word += wordThreads) {
+            float tops[workgroupWaves], parts[workgroupWaves], top = -1e30f, sum = 0.0f;
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) { // all loads at once
+                const u32 at = merge + (v * maxQueries + q) * width;
+                tops[v] = *shared(at);
+                parts[v] = *shared(at + 1 + word);
+            }
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) {
+                top = larger(top, tops[v]);
+            }
+#pragma unroll
+            for (u32 v = 0; v < workgroupWaves; v++) {
+                sum += exponential2(tops[v] - top) * parts[v];
+            }
+            const u32 base = ((head + q) * p.chunks + chunk) * width;
+            publish(out, base + 1 + word, sum, w.tag);
+            if (word == 0) {
+                publish(out, base, top, w.tag);
+            }
         }
     }
+    rejoin();
     barrier();
 }
 
-struct CacheHead {
-    GLOBAL float *keys;
-    GLOBAL float *values;
-};
-
-/// Writes the new position's key and value into the cache; released at the end of the step, read from the next one on.
-DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
-    for (u32 i = threadIndex(); i < p.headDim; i += workgroupThreads) {
-        const u32 block = position / keyBlock * (p.headDim >> 2) + (i >> 2);
-        cacheStore(cache.keys + (static_cast<u64>(block) * keyBlock + position % keyBlock) * 4 + (i & 3),
-                   *shared(key + i));
-        cacheStore(cache.values + (static_cast<u64>(position >> 2) * p.headDim + i) * 4 + (position & 3),
-                   *shared(value + i));
-    }
-}
-
-/// The KV head that this workgroup attends to and where its cache lies.
-DEV CacheHead cacheHead(Arguments &p, u32 layer, u32 lane, u32 kvHead) {
-    const u64 at =
-        p.slot * p.slotFloats + static_cast<u64>((layer * p.lanes + lane) * p.laneKvHeads + kvHead) * p.headFloats;
-    return {global<float>(p.keys) + at, global<float>(p.values) + at};
-}
-
-/// First position that a query at `position` sees.
-DEV u32 firstSeen(Arguments &p, u32 layer, u32 position) {
-    const bool windowed = layer < p.windowBelow || layer >= p.windowFrom;
-    return windowed && position >= p.window ? position + 1 - p.window : 0;
-}
-
-/// Has the wave's first block of the cache on its way while the queries are still being computed.
-DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 position) {
-    if (w.member >= p.laneKvHeads * p.chunks) {
-        return;
-    }
-    const CacheHead cache = cacheHead(p, layer, lane, w.member / p.chunks);
-    const u32 block = firstSeen(p, layer, position) / waveLanes + w.member % p.chunks + p.chunks * w.wave;
-    const u32 first = block * waveLanes;
-    if (first >= position) {
-        return;
-    }
-    constexpr u32 lineFloats = 32;
-    GLOBAL const float *keys =
-        cache.keys + (static_cast<u64>(first / keyBlock) * (p.headDim >> 2) * keyBlock + first % keyBlock) * 4;
-    for (u32 line = w.lane; line < p.headDim * waveLanes / lineFloats;
-         line += waveLanes) { // waveLanes * 4 floats lie together
-        const u32 part = line * lineFloats / (waveLanes * 4), inPart = line * lineFloats % (waveLanes * 4);
-        prefetch(keys + part * (keyBlock * 4) + inPart);
-        prefetch(cache.values + static_cast<u64>(first) * p.headDim + line * lineFloats);
-    }
-}
-
-/// One workgroup's share of a token's attention: a KV head and a chunk of its cache.
-struct AttentionUnit {
-    u32 layer, lane, kvHead, chunk, position;
-    u64 queryKeyValue; ///< tagged words of [rows of q, k and v] of this lane and token
-    u64 out;           ///< as publishChunk's
-};
-
-template <u32 queries, u32 elements>
+/// One pass over the cache for `count` of the unit's queries, from `query` on.
+template <u32 queries, u32 capacity>
 DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, u32 query, u32 count,
-                       const CacheHead &cache, u32 begin) {
+                       const CacheHead &cache, BlockWalk walk, CacheBlock<capacity> &ahead) {
     Arguments &p = *refresh(&all);
-    const u32 group = p.laneHeads / p.laneKvHeads; // query heads a KV head
-    Softmax<queries, elements> state;
+    const u32 group = p.headGroup;
+    Softmax<queries, HeadShape<capacity>::elements> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
         state.top[q] = -1e30f;
         state.sum[q] = 0.0f;
 #pragma unroll
-        for (u32 j = 0; j < elements; j++) {
+        for (u32 j = 0; j < HeadShape<capacity>::elements; j++) {
             state.values[j][q] = 0.0f;
         }
     }
-    const u32 firstBlock = begin / waveLanes, blocks = (u.position + waveLanes - 1) / waveLanes;
-    for (u32 block = firstBlock + u.chunk + p.chunks * w.wave; block < blocks; block += p.chunks * workgroupWaves) {
-        attendBlock(p, w, cache.keys, cache.values, query, block, begin, u.position, state);
+    const u32 weights = p.sumsOffset + 2 * workgroupWaves + w.wave * (maxQueries * waveLanes);
+    for (; walk.there(); walk.block += walk.stride) {
+        float scores[queries];
+        scoreBlock(p, w, cache, query, walk, ahead, scores);
+#pragma unroll
+        for (u32 q = 0; q < queries; q++) {
+            *shared(weights + q * waveLanes + w.lane) = admit(state, q, scores[q]);
+        }
+        waveSync();
+        addValues(p, w, cache, weights, walk, ahead, state);
+        waveSync();
     }
     if (u.chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
         attendNew(p, w, query, scratchVector(p, group), scratchVector(p, group + 1), state);
@@ -324,27 +327,52 @@ DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, 
 DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == p.chunks - 1; }
 
 /// Brings the unit's queries, and its owner the new key and value, into shared memory. Ends with a barrier.
-DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u, bool owner) {
-    const u32 group = p.laneHeads / p.laneKvHeads;
-    for (u32 v = w.wave; v < group + (owner ? 2 : 0); v += workgroupWaves) {
+DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
+    const u32 group = p.headGroup;
+    for (u32 v = w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
+        const HeadVector kind = v < group ? vectorQuery : v == group ? vectorKey : vectorValue;
         const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
-        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), v == group, v <= group,
-                  v < group ? p.queryScale : 1.0f);
+        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), kind);
     }
     barrier();
 }
 
-/// The attention of a staged unit.
-DEV void attendUnit(Arguments &p, const Worker &w, const AttentionUnit &u, const CacheHead &cache) {
-    const u32 group = p.laneHeads / p.laneKvHeads, begin = firstSeen(p, u.layer, u.position);
-    const u32 pass = p.headDim > 128 ? 1 : maxQueries; // wide heads: more elements a lane, so fewer queries
-    for (u32 query = 0; query < group; query += pass) {
-        const u32 count = minimum(pass, group - query);
-        if (pass == 1) {
-            attendQueries<1, maxHeadDim / waveLanes>(p, w, u, query, count, cache, begin);
-        } else {
-            attendQueries<maxQueries, 128 / waveLanes>(p, w, u, query, count, cache, begin);
+/// A unit of heads of up to `capacity` elements, `queries` at a time. The first block of the cache is asked for before
+/// the queries are waited for: by the time they are there it is too.
+template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker &w, const AttentionUnit &unit) {
+    Arguments &p = *refresh(&all);
+    const AttentionUnit u{
+        opaque(unit.layer), opaque(unit.lane), opaque(unit.kvHead), opaque(unit.chunk), opaque(unit.position),
+        unit.queryKeyValue, unit.out};
+    const CacheHead cache = cacheHead(p, u.layer, u.lane, u.kvHead);
+    const u32 begin = firstSeen(p, u.layer, u.position), group = p.headGroup;
+    const BlockWalk walk{firstBlock(p, w, begin, u.chunk), p.chunks * workgroupWaves,
+                         (u.position + waveLanes - 1) / waveLanes, begin, u.position};
+    CacheBlock<capacity> ahead{};
+    u32 query = 0;
+    do {
+        if (walk.there()) {
+            askKeys(p, w, cache, walk.block, 0, ahead);
+            askValues(p, w, cache, walk.block, 0, ahead);
         }
+        if (query == 0) {
+            stageUnit(p, w, u);
+        }
+        attendQueries<queries, capacity>(p, w, u, query, minimum(queries, group - query), cache, walk, ahead);
+        query += queries;
+    } while (query < group);
+}
+
+/// The same with as few registers as the head's size allows.
+DEV void attendHead(Arguments &p, Worker &w, const AttentionUnit &u) {
+    if (p.headDim > 128) {
+        attendUnit<1, maxHeadDim>(p, w, u);
+    } else if (p.headDim > 96) {
+        attendUnit<maxQueries, 128>(p, w, u);
+    } else if (p.headDim > 64 || p.laneHeads > p.laneKvHeads) {
+        attendUnit<maxQueries, 96>(p, w, u);
+    } else {
+        attendUnit<1, 64>(p, w, u);
     }
 }
 
@@ -366,28 +394,26 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         renew(w);
         const u32 layer = opaque(layerOfStep), lane = opaque(laneOfStep);
         const bool prefill = opaque(step.count) > 1;
-        const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, units = p.laneKvHeads * p.chunks;
+        const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
         const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-        const u32 token = unit / units;
+        const u32 head = unit >> p.chunksLog2, token = quotient(head, p.kvHeadsDivisor); // [token, KV head, chunk]
         const AttentionUnit u{layer,
                               lane,
-                              unit % units / p.chunks,
-                              unit % p.chunks,
+                              head - token * p.laneKvHeads,
+                              unit & (p.chunks - 1),
                               step.position + token,
                               prefill ? prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows)
                                       : edgeWords(p, p.queryKeyValue, layer, lane, rows),
                               prefill ? prefillWords(p, p.prefillAttention, layer, lane, token, outWords)
                                       : edgeWords(p, p.attention, layer, lane, outWords)};
-        const bool owner = ownsPosition(p, u);
-        stageUnit(p, w, u, owner);
         if (prefill) {
             awaitCached(p, w, layer, lane, token, u.kvHead);
         }
-        const CacheHead cache = cacheHead(p, layer, lane, u.kvHead);
-        attendUnit(p, w, u, cache);
-        if (owner && !prefill) {
-            const u32 key = p.laneHeads / p.laneKvHeads;
-            writeCache(p, cache, u.position, scratchVector(p, key), scratchVector(p, key + 1));
+        attendHead(p, w, u);
+        if (ownsPosition(p, u) && !prefill) {
+            const u32 key = p.headGroup;
+            writeCache(p, cacheHead(p, layer, lane, u.kvHead), u.position, scratchVector(p, key),
+                       scratchVector(p, key + 1));
         }
         barrier();
     }

@@ -144,6 +144,7 @@ DEV void drawFromCandidates(Arguments &all, Worker &w, u32 position, Choice &cho
             publishToAll(p, p.decision, 0, asFloat(own.token), w.tag);
             publishToAll(p, p.decision, 1, own.logit, w.tag);
         }
+        rejoin();
     }
     u32 words[2];
     collectWords(p, w, waitLogits, 0, words, [&](u32 i) INLINED { return mailbox(p.decision, i); });

@@ -92,6 +92,7 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
         slot[4] = choice.sum;
         slot[5] = asFloat(choice.cancel);
     }
+    rejoin();
     barrier();
     Choice all = noChoice();
     for (u32 i = 0; i < workgroupWaves; i++) {
@@ -123,6 +124,7 @@ DEV void publishSummary(Arguments &p, const Worker &w, const Choice &choice) {
         const u64 to = summaryWordsOf(w, p.summaries, p.workgroups, w.group);
         summarize(choice, [&](u32 word, float value) INLINED { publish(to, word, value, w.tag); });
     }
+    rejoin();
 }
 
 /// Waits for `count` summaries and merges them, alike in every thread of the workgroup.
@@ -135,6 +137,7 @@ DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count) {
         if (first + w.lane < count) {
             choice = merged(choice, Choice{a[0], asBits(b[0]), a[1], b[1], a[2], asBits(b[2])});
         }
+        rejoin();
     }
     return workgroupChoice(w, p.scratchOffset, choice);
 }
@@ -154,6 +157,7 @@ DEV Choice collectSummaries(Arguments &all, Worker &w) {
             const u64 to = summaryWordsOf(w, p.deviceSummaries, p.devices, p.device);
             summarize(choice, [&](u32 word, float value) INLINED { publishToAll(p, to, word, value, w.tag); });
         }
+        rejoin();
         ofDevices = true;
     }
 }

@@ -87,6 +87,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
         const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
         publishToAll(p, p.headLanes, (p.firstLane + lane) * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
     }
+    rejoin();
     barrier();
     w.phase++;
 }
@@ -103,6 +104,29 @@ DEV bool addsOthers(Arguments &p, u32 phase, u32 layer) {
 /// This thread's row of the block of rows that begins at `block`.
 DEV u32 rowOfThread(Arguments &p, const Worker &w, MatrixArguments &m, u32 block) {
     return minimum(w.member * m.memberRows + block + threadIndex(), p.hidden - 1);
+}
+
+/// A logit of this thread's, if it `exists`: wanted by the host, or a candidate for the next token.
+DEV void finishLogit(Arguments &p, const Worker &w, const Step &step, u32 token, float value, bool exists,
+                     Choice &choice) {
+    if (step.row != ~0u) {
+        if (exists) {
+            systemStore(global<u32>(atFirstDevice(p, p.logitsOut)) + static_cast<u64>(step.row) * p.vocabulary + token,
+                        asBits(value));
+        }
+        rejoin();
+        return;
+    }
+    if (exists) {
+        admitLogit(p, choice, step.position + 1, token, value);
+    }
+    rejoin();
+    if (cutsCandidates(p)) {
+        if (exists) {
+            systemStore(global<u64>(atFirstDevice(p, p.logits)) + token, taggedWord(value, w.tag));
+        }
+        rejoin();
+    }
 }
 
 /// What becomes of a block of rows, one a thread: they are published (gate and up rows, which alternate, as their
@@ -124,32 +148,25 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phas
     }
     const u32 width = phase == phaseGateUp ? 2 : 1; // rows a thread
     const u32 row = block + width * threadIndex();
-    if (width * threadIndex() >= rows || row >= count) {
-        return;
-    }
+    const bool own = width * threadIndex() < rows && row < count;
     const bool normed = readsResidual(p, phase) || (phase == phaseHead && p.headInput == headSumOfLanes);
     const float scale = normed ? normScale(p, w.phase) : 1.0f;
-    const float value = scale * rowSum(m, partials, width * threadIndex());
+    // What lies past the rows may be anything; a thread without a row takes the first.
+    const float value = scale * rowSum(m, partials, own ? width * threadIndex() : 0);
     if (phase == phaseHead) {
         const u32 token = (p.headInput == headOwnLane ? (p.firstLane + lane) * m.laneRows : 0) + first + row;
-        if (token >= p.vocabulary) { // the last lane's share may have fewer
-            return;
-        }
-        if (step.row != ~0u) {
-            systemStore(global<u32>(atFirstDevice(p, p.logitsOut)) + static_cast<u64>(step.row) * p.vocabulary + token,
-                        asBits(value));
-        } else {
-            admitLogit(p, choice, step.position + 1, token, value);
-            if (cutsCandidates(p)) {
-                systemStore(global<u64>(atFirstDevice(p, p.logits)) + token, taggedWord(value, w.tag));
-            }
-        }
+        finishLogit(p, w, step, token, value, own && token < p.vocabulary, choice); // the last lane's may have fewer
     } else if (phase == phaseGateUp) {
-        const float up = scale * rowSum(m, partials, 2 * threadIndex() + 1);
-        publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up), w.tag);
+        const float up = scale * rowSum(m, partials, own ? 2 * threadIndex() + 1 : 0);
+        if (own) {
+            publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up),
+                    w.tag);
+        }
     } else if (phase == phaseQkv) {
-        publish(edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows), first + row, value, w.tag);
-    } else {
+        if (own) {
+            publish(edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows), first + row, value, w.tag);
+        }
+    } else if (own) {
         const u32 module = moduleOf(phase), reduction = reductionOf(p, layer);
         if (reduction != reductionPresent) {
             const float update = reduction == reductionPast ? addRounded(value, others) : p.ownScale * value;

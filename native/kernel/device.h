@@ -3,7 +3,7 @@
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once)
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
-//   waves: uniform, alike, any, shuffleXor, waveSync; workgroups: barrier; waiting: nap
+//   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
 //   and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
@@ -67,6 +67,9 @@ DEV u32 secondParts(const SplitPair &pair) { return upperHalves(pair.leading, pa
 DEV u32 leadingPair(u32 first, u32 second) { return (first & 0xffffu) | second << 16; }
 DEV u32 remainderPair(u32 first, u32 second) { return upperHalves(first, second); }
 
+DEV u32 quotient(u32 value, u32 divisor) {
+    return divisor == 0 ? value : static_cast<u32>(static_cast<u64>(value) * divisor >> 32);
+}
 DEV u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
 DEV float larger(float a, float b) { return a > b ? a : b; }
 
@@ -86,12 +89,10 @@ DEV float waveSum(float value) {
     }
     return value;
 }
+/// Largest value of the wave. As integers in the same order, which some hardware compares at once. Whole-wave.
 DEV float waveMax(float value) {
-#pragma unroll
-    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
-        value = larger(value, shuffleXor(value, mask));
-    }
-    return value;
+    const auto flipped = [](i32 bits) INLINED { return bits ^ (bits >> 31 & 0x7fffffff); };
+    return asFloat(static_cast<u32>(flipped(largestOfWave(flipped(static_cast<i32>(asBits(value)))))));
 }
 
 } // namespace monokernel::kernel

@@ -67,10 +67,19 @@ DEV u32 shuffleXor(u32 value, u32 mask) {
     return static_cast<u32>(
         __builtin_amdgcn_ds_bpermute(static_cast<i32>((laneIndex() ^ mask) << 2), static_cast<i32>(value)));
 }
+DEV i32 largestOfWave(i32 value) {
+#pragma unroll
+    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+        const i32 other = static_cast<i32>(shuffleXor(static_cast<u32>(value), mask));
+        value = value > other ? value : other;
+    }
+    return value;
+}
 DEV void waveSync() {
     __builtin_amdgcn_fence(__ATOMIC_ACQ_REL, "wavefront");
     __builtin_amdgcn_wave_barrier();
 }
+DEV void rejoin() {}
 DEV void barrier() {
     __builtin_amdgcn_fence(__ATOMIC_RELEASE, "workgroup");
     __builtin_amdgcn_s_barrier();
@@ -88,14 +97,13 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache: written by one workgroup, read by others in later steps.
-DEV f32x4 cacheLoad(GLOBAL const float *from) {
+DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
     const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
-    return f32x4{
-        __builtin_bit_cast(float, static_cast<u32>(low)), __builtin_bit_cast(float, static_cast<u32>(low >> 32)),
-        __builtin_bit_cast(float, static_cast<u32>(high)), __builtin_bit_cast(float, static_cast<u32>(high >> 32))};
+    return u32x4{static_cast<u32>(low), static_cast<u32>(low >> 32), static_cast<u32>(high),
+                 static_cast<u32>(high >> 32)};
 }
-DEV void cacheStore(GLOBAL float *to, float value) {
-    __hip_atomic_store((GLOBAL u32 *)to, __builtin_bit_cast(u32, value), __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+    __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
 /// There is no prefetch instruction.
 DEV void prefetch(GLOBAL const void *) {}

@@ -52,7 +52,15 @@ DEV bool any(bool condition) {
     return found != 0;
 }
 DEV u32 shuffleXor(u32 value, u32 mask) { return static_cast<u32>(host::exchange(value)[laneIndex() ^ mask]); }
+DEV i32 largestOfWave(i32 value) {
+    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+        const i32 other = static_cast<i32>(shuffleXor(static_cast<u32>(value), mask));
+        value = value > other ? value : other;
+    }
+    return value;
+}
 DEV void waveSync() { host::exchange(0); }
+DEV void rejoin() {}
 DEV void barrier() { host::workgroupBarrier(); }
 DEV void nap() { host::yield(); }
 
@@ -65,12 +73,8 @@ DEV u64 pollWord(const u64 *from) { return __atomic_load_n(from, __ATOMIC_RELAXE
 DEV u32 pollWord(const u32 *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
 DEV WordPair pollPair(const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }
 DEV void publishWord(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RELAXED); }
-DEV f32x4 cacheLoad(const float *from) {
-    f32x4 value;
-    __builtin_memcpy(&value, from, sizeof value);
-    return value;
-}
-DEV void cacheStore(float *to, float value) { *to = value; }
+DEV u32x4 cacheLoad(const u32x4 *from) { return streamLoad(from); }
+DEV void cacheStore(u16 *to, u16 value) { *to = value; }
 DEV void prefetch(const void *) {}
 DEV void acquire() {}
 DEV void release() {}

@@ -25,14 +25,21 @@ using MatrixArguments = const PackedMatrix;
 DEV Arguments *arguments(Arguments &parameters) { return &parameters; }
 DEV Arguments *refresh(Arguments *pointer) { return pointer; }
 DEV MatrixArguments *refresh(MatrixArguments *pointer) { return pointer; }
-/// One of the matrices, chosen at run time: through the parameter's address, as indexing the parameter itself would
-/// make the compiler copy all of it to local memory.
+/// One of the matrices, chosen at run time: read from the constant bank by its address there, as indexing the parameter
+/// would make the compiler copy all of it to local memory. The assembler knows such values to be the same in the wave.
 DEV PackedMatrix matrixArguments(Arguments &, u32 matrix) {
-    static_assert(__builtin_offsetof(Parameters, matrices) == 0);
+    static_assert(__builtin_offsetof(Parameters, matrices) == 0 && sizeof(PackedMatrix) % 8 == 0);
+    struct Words {
+        u64 of[sizeof(PackedMatrix) / 8];
+    } words;
     u64 address;
-    asm("{\n\t.reg .b64 parameter;\n\tmov.b64 parameter, monokernel_param_0;\n\tcvta.param.u64 %0, parameter;\n\t}"
-        : "=l"(address));
-    return reinterpret_cast<const PackedMatrix *>(address)[matrix];
+    asm("mov.b64 %0, monokernel_param_0;" : "=l"(address));
+    address += matrix * sizeof(PackedMatrix);
+#pragma unroll
+    for (u32 i = 0; i < sizeof(PackedMatrix) / 8; i++) {
+        asm("ld.param.u64 %0,[%1];" : "=l"(words.of[i]) : "l"(address + 8 * i));
+    }
+    return __builtin_bit_cast(PackedMatrix, words);
 }
 
 /// The same value, as one that the compiler knows nothing of: what is computed from it is computed here, not held in
@@ -47,6 +54,7 @@ DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared +
 
 DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
 DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
+/// By a shuffle: a reduction under a condition was compiled wrongly (ptxas 13.0, the value of another turn).
 DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
 /// There are no scalar registers to gain.
 DEV u32 alike(u32 value) { return value; }
@@ -56,7 +64,11 @@ DEV u32 xccIndex() { return 0; }
 
 DEV bool any(bool condition) { return __nvvm_vote_any_sync(~0u, condition); }
 DEV u32 shuffleXor(u32 value, u32 mask) { return __nvvm_shfl_sync_bfly_i32(~0u, value, mask, 31); }
+DEV i32 largestOfWave(i32 value) { return __nvvm_redux_sync_max(value, ~0u); }
 DEV void waveSync() { __nvvm_bar_warp_sync(~0u); }
+/// After flow that lanes took apart: tells the assembler that they are together again. Where it does not know it, it
+/// guards all that follows with convergence barriers, which cost instructions and local memory.
+DEV void rejoin() { __nvvm_bar_warp_sync(~0u); }
 DEV void barrier() { __syncthreads(); }
 /// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
@@ -92,13 +104,13 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache: written by one workgroup, read by others in later steps.
-DEV f32x4 cacheLoad(GLOBAL const float *from) {
-    float a, b, c, d;
-    asm volatile("ld.relaxed.gpu.global.v4.f32 {%0,%1,%2,%3},[%4];" : "=f"(a), "=f"(b), "=f"(c), "=f"(d) : "l"(from));
-    return f32x4{a, b, c, d};
+DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
+    u32 a, b, c, d;
+    asm volatile("ld.relaxed.gpu.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(from));
+    return u32x4{a, b, c, d};
 }
-DEV void cacheStore(GLOBAL float *to, float value) {
-    asm volatile("st.relaxed.gpu.global.f32 [%0],%1;" ::"l"(to), "f"(value) : "memory");
+DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+    asm volatile("st.relaxed.gpu.global.u16 [%0],%1;" ::"l"(to), "h"(value) : "memory");
 }
 /// Brings a 128-byte line into the L2.
 DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }

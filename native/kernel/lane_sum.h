@@ -13,8 +13,7 @@ constexpr u32 batchLanes = 8; ///< lanes whose words are waited for at once
 /// mailboxes. Whole-wave, one wave.
 DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
     const u32 pairs = p.hidden >> 1;
-    const u32 begin = static_cast<u32>(static_cast<u64>(pairs) * w.group / p.workgroups);
-    const u32 end = static_cast<u32>(static_cast<u64>(pairs) * (w.group + 1) / p.workgroups);
+    const u32 begin = pairs * w.group / p.workgroups, end = pairs * (w.group + 1) / p.workgroups;
     for (u32 base = begin; base < end; base += waveLanes) {
         const u32 index = 2 * minimum(base + w.lane, end - 1);
         float a = 0.0f, b = 0.0f;
@@ -32,6 +31,7 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
             publish(to, index, a, w.tag);
             publish(to, index + 1, b, w.tag);
         }
+        rejoin();
     }
 }
 

@@ -159,6 +159,7 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
             }
         }
     }
+    rejoin();
 }
 
 /// A decode step's product of the workgroup's rows with the staged input. finish(first row, rows, partials) is called
@@ -172,6 +173,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         barrier();
         finish(panel * rows, rows, partials);
+        rejoin();
         w.block++;
     } while (++panel < m.panels);
     w.phase++;

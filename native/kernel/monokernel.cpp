@@ -36,6 +36,7 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
     if (w.lane == 0) {
         flags[w.wave] = w.failed != 0 ? 1.0f : 0.0f;
     }
+    rejoin();
     barrier();
     float failed = 0.0f;
     for (u32 i = 0; i < workgroupWaves; i++) {
@@ -46,12 +47,11 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
 }
 
 DEV bool isStopToken(Arguments &p, u32 token) {
-    for (u32 i = 0; i < p.stopCount; i++) {
-        if (global<const u32>(p.stopTokens)[i] == token) {
-            return true;
-        }
+    bool found = false;
+    for (u32 i = 0; i < p.stopCount; i += waveLanes) {
+        found |= global<const u32>(p.stopTokens)[minimum(i + laneIndex(), p.stopCount - 1)] == token;
     }
-    return false;
+    return any(found);
 }
 
 struct Progress {
@@ -75,6 +75,7 @@ DEV void decide(Arguments &p, const Worker &w, const Choice &choice, Progress &p
         systemStore(entry, taggedWord(token, p.tagBase));
         systemStore(entry + 1, taggedWord(logProbability, p.tagBase));
     }
+    rejoin();
     progress.generated++;
     if (progress.generated >= p.maxTokens) {
         progress.stop = stopMaxTokens;
@@ -105,8 +106,8 @@ DEV void runRequest(Arguments &all, Worker &w) {
         Arguments &p = *refresh(&all);
         const u32 count = stepTokens(p, position);
         const u32 row =
-            p.wanted != 0 ? uniform(global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)]) : ~0u;
-        const u32 cancel = w.group == 0 ? uniform(systemLoad(global<const u32>(p.cancel))) : 0;
+            uniform(p.wanted != 0 ? global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)] : ~0u);
+        const u32 cancel = uniform(w.group == 0 ? systemLoad(global<const u32>(p.cancel)) : 0);
         Choice choice =
             runStep(p, w, stream, {position, count, token, row}, position + 1 >= p.promptLength || row != ~0u);
         choice.cancel = cancel != cancelNothing ? 1 : 0;
@@ -122,9 +123,10 @@ DEV void runRequest(Arguments &all, Worker &w) {
         }
         position += count;
         w.tag++;
+        const u32 cancelled = uniform(choice.cancel);
         if (anyFailed(q, w)) {
             progress.stop = stopFailed;
-        } else if (uniform(choice.cancel) != 0) {
+        } else if (cancelled != 0) {
             progress.stop = stopCancelled;
         } else if (!last) {
             token = uniform(global<const u32>(q.tokens)[position]);

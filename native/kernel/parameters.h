@@ -103,7 +103,8 @@ struct Parameters {
     u32 broadcastDelay, earlyReduction, lateReduction, headInput;
     u32 window, windowBelow, windowFrom; ///< the window holds on layers < windowBelow or >= windowFrom
     u32 ropeHalves, perLaneNorm, hasBias, hasQkNorm, context;
-    float normEpsilon, queryScale, ownScale, laneScale;
+    float normEpsilon, queryScale, ownScale, laneScale, perHidden,
+        perHeadDim;    ///< the last two: 1 / hidden, 1 / headDim
     u64 embedding;     ///< bf16 [vocabulary, hidden]
     u64 attentionNorm; ///< f32 [layers, lanes or 1, hidden]
     u64 ffnNorm;       ///< likewise
@@ -113,8 +114,11 @@ struct Parameters {
     u64 rope;          ///< f32 [context, headDim / 2, 2]: cosine, sine
 
     // The grid and its memory.
-    u32 workgroups, members, chunks, spinLimit;
-    u32 xccs, ringSlots, reserved;
+    u32 workgroups, members, spinLimit;
+    u32 xccs, ringSlots;
+    u32 chunks, chunksLog2;             ///< of a KV head's cache, a power of two
+    u32 headGroup;                      ///< query heads a KV head
+    u32 headDimDivisor, kvHeadsDivisor; ///< for quotient(): headDim and laneKvHeads
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
@@ -152,10 +156,9 @@ struct Parameters {
     u64 prefillPartial;       ///< mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
     u64 prefillResidual;      ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
 
-    // The KV cache: f32, keys [slot, layer, head][position / 64][headDim / 4][64][4], values [..][position /
-    // 4][headDim][4].
+    // The KV cache: f16, laid out as kv_cache.h says; its strides in elements.
     u64 keys, values;
-    u64 slotFloats, headFloats;
+    u64 slotHalves, headHalves;
 
     // The request.
     u64 tokens;     ///< u32 [promptLength]
@@ -176,6 +179,10 @@ constexpr u32 maxPrefillTokens = 16;
 
 /// Words of a workgroup's summary of a step.
 enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };
+
+/// A division by a parameter as a product: quotient(value, divisorOf(d)) is value / d where value * d < 2^32. The
+/// hardware has no integer division; the compiler's takes some 150 cycles, and stands in attention's way.
+constexpr u32 divisorOf(u32 divisor) { return divisor == 1 ? 0 : static_cast<u32>((1ull << 32) / divisor + 1); }
 
 static_assert(sizeof(PackedMatrix) == 72 && sizeof(Parameters) % 8 == 0 && sizeof(Parameters) <= 4096);
 

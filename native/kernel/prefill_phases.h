@@ -94,11 +94,12 @@ DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step 
     Arguments &p = *refresh(&all);
     const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
     for (u32 unit = w.member; unit < step.count * p.laneKvHeads; unit += p.members) {
-        const u32 token = unit / p.laneKvHeads, kvHead = unit % p.laneKvHeads, position = step.position + token;
+        const u32 token = quotient(unit, p.kvHeadsDivisor), kvHead = unit - token * p.laneKvHeads;
+        const u32 position = step.position + token;
         const u64 heads = prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows);
         for (u32 v = w.wave; v < 2; v += workgroupWaves) {
             stageHead(p, w, layer, lane, heads, p.laneHeads + v * p.laneKvHeads + kvHead, position, scratchVector(p, v),
-                      v == 0, v == 0, 1.0f);
+                      v == 0 ? vectorKey : vectorValue);
         }
         barrier();
         writeCache(p, cacheHead(p, layer, lane, kvHead), position, scratchVector(p, 0), scratchVector(p, 1));

@@ -54,6 +54,7 @@ DEV void stageZeros(MatrixArguments &m, const Worker &w) {
     for (u32 index = slice.count + 2 * w.lane; index < slice.padded; index += 2 * waveLanes) {
         stagePair(m, w.wave, index, 0.0f, 0.0f);
     }
+    rejoin();
 }
 
 /// The wave's part of the sum of squares, for the workgroup to add up after the next barrier.
@@ -62,6 +63,7 @@ DEV void storeNormSum(Arguments &p, const Worker &w, float squares) {
     if (w.lane == 0) {
         *shared(p.sumsOffset + (w.phase & 1) * workgroupWaves + w.wave) = squares;
     }
+    rejoin();
 }
 
 /// 1 / rms of the vector that the waves brought; after the barrier. All waves have a part of their own of a vector that
@@ -71,7 +73,7 @@ DEV float normScale(Arguments &p, u32 phase) {
     for (u32 i = 0; i < workgroupWaves; i++) {
         sum += *shared(p.sumsOffset + (phase & 1) * workgroupWaves + i);
     }
-    return inverseSquareRoot(sum / static_cast<float>(p.hidden) + p.normEpsilon);
+    return inverseSquareRoot(sum * p.perHidden + p.normEpsilon);
 }
 
 /// Calls body(constant of type Pairs<n>) with the pairs a lane should wait for at once: one where a slice has no more.
@@ -178,7 +180,7 @@ DEV void bringAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, 
     for (u32 base = 0; base < slice.count; base += 2 * waveLanes) {
         const u32 local = base + 2 * w.lane;
         const u32 index = slice.begin + minimum(local, slice.count - 2);
-        const u32 head = index / p.headDim, element = index % p.headDim;
+        const u32 head = quotient(index, p.headDimDivisor), element = index - head * p.headDim;
         GLOBAL const u64 *chunks = global<const u64>(words) + head * p.chunks * chunkWords;
         float top = -1e30f, total = 0.0f, a = 0.0f, b = 0.0f;
         for (u32 c = 0; c < p.chunks; c += batchChunks) {
@@ -201,6 +203,7 @@ DEV void bringAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, 
         if (local < slice.count) {
             put(local, index, a / total, b / total);
         }
+        rejoin();
     }
 }
 

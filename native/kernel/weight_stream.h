@@ -5,7 +5,7 @@
 namespace monokernel::kernel {
 
 DEV bool logitsWanted(Arguments &p, u32 position) {
-    return p.wanted != 0 && uniform(global<const u32>(p.wanted)[position]) != ~0u;
+    return uniform(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
 }
 
 /// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits

@@ -84,6 +84,7 @@ DEV bool waitExpired(Arguments &all, u32 group, u32 edge, u32 layer, u32 spins) 
     if (laneIndex() == 0) {
         giveUp(p, group, edge, layer);
     }
+    rejoin();
     return true;
 }
 

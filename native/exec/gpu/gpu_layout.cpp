@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace monokernel {
@@ -17,7 +18,7 @@ constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass ov
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t maxCacheChunks = 8;     ///< of a KV head
-constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/attention.h
+constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
 
@@ -102,6 +103,11 @@ void describeModel(Parameters &p, const ModelSpec &spec, uint32_t context, uint3
     p.normEpsilon = spec.normEpsilon;
     p.queryScale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(spec.headDim)) * 1.4426950408889634);
     p.laneScale = 1.0f / static_cast<float>(spec.laneCount);
+    p.perHidden = 1.0f / static_cast<float>(p.hidden);
+    p.perHeadDim = 1.0f / static_cast<float>(p.headDim);
+    p.headGroup = p.laneHeads / p.laneKvHeads;
+    p.headDimDivisor = kernel::divisorOf(p.headDim);
+    p.kvHeadsDivisor = kernel::divisorOf(p.laneKvHeads);
 }
 
 kernel::Reduction kernelReduction(const ModelSpec &spec, LaneReduction reduction) {
@@ -175,7 +181,10 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
     const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
     const uint32_t wanted = p.context > 4096 ? maxCacheChunks : target.cacheChunks;
-    p.chunks = std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
+    const uint32_t most =
+        std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
+    p.chunks = std::bit_floor(most);
+    p.chunksLog2 = static_cast<uint32_t>(std::countr_zero(p.chunks));
     p.spinLimit = spinLimit;
 }
 
@@ -304,10 +313,10 @@ void placeCache(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
     const uint64_t positions =
         (static_cast<uint64_t>(p.context) + positionsOfBlock - 1) / positionsOfBlock * positionsOfBlock;
-    p.headFloats = positions * p.headDim;
-    p.slotFloats = p.headFloats * p.layers * p.lanes * p.laneKvHeads;
-    p.keys = arena.take(p.slotFloats * layout.slots * 4);
-    p.values = arena.take(p.slotFloats * layout.slots * 4);
+    p.headHalves = positions * p.headDim;
+    p.slotHalves = p.headHalves * p.layers * p.lanes * p.laneKvHeads;
+    p.keys = arena.take(p.slotHalves * layout.slots * 2);
+    p.values = arena.take(p.slotHalves * layout.slots * 2);
 }
 
 } // namespace

@@ -4,8 +4,9 @@
 
 namespace golden {
 
-/// Allowed difference of a logit with f32 activations and the hardware's approximate exp2 and rsqrt.
-constexpr double gpuTolerance = 3e-3;
+/// Allowed difference of a logit with f32 activations, the hardware's approximate exp2 and rsqrt, and keys and values
+/// kept in f16: the largest seen is 5.1e-3, where logits have a standard deviation of 1.7.
+constexpr double gpuTolerance = 8e-3;
 
 /// Largest difference of the logits from the reference's; NaN counts as infinite.
 double worstDifference(const std::vector<float> &logits, const Folder &expected);

@@ -152,7 +152,7 @@ TEST(buffersDoNotOverlap) {
             CHECK(std::is_sorted(order.begin(), order.end()) &&
                   std::adjacent_find(order.begin(), order.end()) == order.end());
         }
-        CHECK(layout.ownBytes >= p.values + p.slotFloats * 2 * 4 && layout.sharedBytes <= layout.target.sharedBytes);
+        CHECK(layout.ownBytes >= p.values + p.slotHalves * 2 * 2 && layout.sharedBytes <= layout.target.sharedBytes);
         kernel::Parameters moved = p;
         rebase(moved, 1ull << 40, 1ull << 41);
         CHECK(moved.values == p.values + (1ull << 40) && moved.matrices[4].tiles == p.matrices[4].tiles + (1ull << 40));
