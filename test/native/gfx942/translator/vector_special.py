@@ -19,6 +19,17 @@ def conditional_mask(operands, instruction):
     )
 
 
+def conjunction(operands, instruction):
+    """What is cleared is known, whatever it was: kernels clear what they loaded from beyond the written part."""
+    destination, first, second = operands
+    declarations, _ = sources_text("uu", selected([first, second], instruction), instruction)
+    a, b = ("moved.defined" if lane_control(instruction) else first.defined("u")), second.defined("u")
+    return (
+        f"{declarations} const u64 ka = {a}, kb = {b}; "
+        f"put(w, {destination.register}, a & b, to, (ka & kb) | (ka & maskOf(a == 0u)) | (kb & maskOf(b == 0u)));"
+    )
+
+
 def read_lane(operands, instruction):
     destination, source, lane = operands
     return f"readLane(w, {destination.register}, {source.register}, {lane.scalar('u')}, {lane.scalar_defined('u')});"
@@ -129,6 +140,7 @@ def swap(operands, instruction):
 SPECIAL = {
     "v_nop": nothing,
     "v_cndmask_b32": conditional_mask,
+    "v_and_b32": conjunction,
     "v_readlane_b32": read_lane,
     "v_readfirstlane_b32": read_first_lane,
     "v_writelane_b32": write_lane,

@@ -30,7 +30,6 @@ BITS = {
     "v_accvgpr_write_b32": ("u", "u", "a"),
     "v_accvgpr_mov_b32": ("u", "u", "a"),
     "v_not_b32": ("u", "u", "~a"),
-    "v_and_b32": ("u", "uu", "a & b"),
     "v_or_b32": ("u", "uu", "a | b"),
     "v_xor_b32": ("u", "uu", "a ^ b"),
     "v_xnor_b32": ("u", "uu", "~(a ^ b)"),
