@@ -105,7 +105,7 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
 
 /// Place `index` of `count` in the summaries at `base` of this step; the next step's have another place.
 DEV u64 summaryWordsOf(const Worker &w, u64 base, u32 count, u32 index) {
-    return base + (static_cast<u64>(w.tag & 1) * count + index) * (summaryWords * 8);
+    return base + (static_cast<u64>(alike(w.tag) & 1) * count + index) * (summaryWords * 8);
 }
 
 /// Calls put(word, value) for the words of a summary.

@@ -89,7 +89,7 @@ DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
     }
     rejoin();
     barrier();
-    w.phase++;
+    w.phase += 1;
 }
 
 DEV float siluTimes(float gate, float up) { return gate / (1.0f + exponential2(-log2e * gate)) * up; }
@@ -193,14 +193,14 @@ DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 pha
         askDelayed(p, early, moduleOf(phase), layer, rowOfThread(p, w, m, 0));
     }
     stageInput(p, w, m, phase, layer, lane, step);
-    if (phase == phaseAggregate) {
-        publishShare(p, w, m, lane);
-        return;
-    }
-    KERNEL_MARK("multiply");
-    multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {
-        finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
-    });
+    either(
+        phase == phaseAggregate, [&]() INLINED { publishShare(p, w, m, lane); },
+        [&]() INLINED {
+            KERNEL_MARK("multiply");
+            multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {
+                finishRows(p, w, m, phase, layer, lane, step, first, rows, partials, early, choice);
+            });
+        });
 }
 
 } // namespace monokernel::kernel

@@ -2,13 +2,15 @@
 
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once)
+//   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
-//   memory: shared, streamLoad, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
+//   memory: shared, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
 //   and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
+//   Parked: a number of the whole wave that outlives a phase; laneAgain, keepSum: hints to the register allocator
 //   opaque: a value that the compiler knows nothing of
 //   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
@@ -70,6 +72,26 @@ DEV u32 remainderPair(u32 first, u32 second) { return upperHalves(first, second)
 DEV u32 quotient(u32 value, u32 divisor) {
     return divisor == 0 ? value : static_cast<u32>(static_cast<u64>(value) * divisor >> 32);
 }
+
+/// first() if `condition` holds, else second(); it is the same in the whole workgroup. Where waves run branches by
+/// masks, the compiler lays the two one behind the other if lanes may part in them, and keeps what one changes twice;
+/// there they are two conditions, of which it knows no connection.
+template <class First, class Second> DEV void either(bool condition, First first, Second second) {
+    if constexpr (conditionsApart) {
+        const Parked chosen(condition ? 1 : 0);
+        if (chosen != 0) {
+            first();
+        }
+        if (chosen == 0) {
+            second();
+        }
+    } else if (condition) {
+        first();
+    } else {
+        second();
+    }
+}
+
 DEV u32 minimum(u32 a, u32 b) { return a < b ? a : b; }
 DEV float larger(float a, float b) { return a > b ? a : b; }
 

@@ -19,6 +19,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 8;
+constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
 
@@ -27,8 +28,10 @@ using MatrixArguments = const CONSTANT PackedMatrix;
 
 DEV Arguments *arguments(const Parameters &) { return (Arguments *)__builtin_amdgcn_kernarg_segment_ptr(); }
 DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matrices[matrix]; }
-/// Loads before and after are not shared: the scalar registers do not hold all arguments at once.
-DEV Arguments *refresh(Arguments *pointer) {
+/// Loads before and after are not shared: the scalar registers do not hold all arguments at once. Begins at the only
+/// pointer there is, so that each caller's need not be kept for it.
+DEV Arguments *refresh(Arguments *) {
+    Arguments *pointer = (Arguments *)__builtin_amdgcn_kernarg_segment_ptr();
     asm volatile("" : "+s"(pointer));
     return pointer;
 }
@@ -50,11 +53,32 @@ DEV u32 opaqueLane(u32 value) {
     asm volatile("" : "+v"(value));
     return value;
 }
+DEV u64 opaqueLane(u64 value) {
+    asm volatile("" : "+v"(value));
+    return value;
+}
+
+/// A number of the whole wave that is seldom looked at. It lies in a vector register: there are hundreds of those, and
+/// too few scalar ones for all that outlives a phase.
+class Parked {
+public:
+    DEV_MEMBER Parked() {}
+    DEV_MEMBER explicit Parked(u32 value) : held(opaqueLane(value)) {}
+    DEV_MEMBER void operator=(u32 value) { held = opaqueLane(value); }
+    DEV_MEMBER operator u32() const { return uniform(held); }
+    DEV_MEMBER void operator+=(u32 value) { held += value; }
+
+private:
+    u32 held;
+};
+DEV Parked opaque(const Parked &value) { return value; }
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
 DEV u32 threadIndex() { return opaqueLane(__builtin_amdgcn_workitem_id_x()); }
 DEV u32 laneIndex() { return __builtin_amdgcn_mbcnt_hi(~0u, __builtin_amdgcn_mbcnt_lo(~0u, 0)); }
+/// The lane's index, which need not be kept.
+DEV u32 laneAgain(u32) { return opaqueLane(laneIndex()); }
 /// Tells the compiler that a value is the same in all lanes of the wave: it stays in a scalar register.
 DEV u32 alike(u32 value) { return uniform(value); }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 6); }
@@ -86,8 +110,6 @@ DEV void barrier() {
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
 DEV void nap() { __builtin_amdgcn_s_sleep(1); }
-
-DEV u32x4 streamLoad(GLOBAL const void *from) { return __builtin_nontemporal_load((GLOBAL const u32x4 *)from); }
 
 DEV u64 pollWord(GLOBAL const u64 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 DEV u32 pollWord(GLOBAL const u32 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
@@ -182,28 +204,65 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
     sum = __builtin_bit_cast(f32x4, total);
 }
 
+/// Keeps a sum where the matrix cores add up, over the turns of a loop.
+DEV void keepSum(f32x4 &sum) { asm("" : "+a"(sum)); }
+
+// The tile in flight has registers of its own, which the compiler is told of where they are used and has no use for in
+// between: it would copy a value in flight from one register to another where paths of the kernel meet, and wait for
+// the loads there. isa_check.py holds it to that. DO(piece, its registers, the same one by one).
+#define KERNEL_TILE(DO)                                                                                                \
+    DO(0, "a[224:227]", "a224", "a225", "a226", "a227")                                                                \
+    DO(1, "a[228:231]", "a228", "a229", "a230", "a231")                                                                \
+    DO(2, "a[232:235]", "a232", "a233", "a234", "a235")                                                                \
+    DO(3, "a[236:239]", "a236", "a237", "a238", "a239")                                                                \
+    DO(4, "a[240:243]", "a240", "a241", "a242", "a243")                                                                \
+    DO(5, "a[244:247]", "a244", "a245", "a246", "a247")                                                                \
+    DO(6, "a[248:251]", "a248", "a249", "a250", "a251")                                                                \
+    DO(7, "a[252:255]", "a252", "a253", "a254", "a255")
+
 /// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
 /// wait for the next phase's input.
 struct TileStage {
-    u32x4 next[tileBlocks];
+    u64 from;       ///< this lane's piece of the tile to ask for next
+    u64 blockBytes; ///< from a piece to that of the next block
 
     DEV_MEMBER void begin(Arguments &) {}
     DEV_MEMBER u32 depth(Arguments &) const { return 1; }
-    DEV_MEMBER void fill(u64 address, u32 blockRows) {
+    /// The next tile to ask for is at `address`, and its wave's others follow it.
+    DEV_MEMBER void enter(u64 address, u32 blockRows) {
         const u32 lane = laneIndex(), row = pieceRow(lane);
-        const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
-#pragma unroll
-        for (u32 i = 0; i < tileBlocks; i++) {
-            next[i] = streamLoad((GLOBAL const void *)(address + i * blockRows * 64 + offset));
-        }
+        from = opaqueLane(address + (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16);
+        blockBytes = opaqueLane(blockRows * 64);
     }
-    DEV_MEMBER void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-#pragma unroll
-        for (u32 i = 0; i < tileBlocks; i++) {
-            blocks[i][0] = next[i];
-        }
+    DEV_MEMBER void fill() {
+        u64 block = from;
+#define FILL(piece, registers, a, b, c, d)                                                                             \
+    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
+    block = opaqueLane(block + blockBytes);
+        KERNEL_TILE(FILL)
+#undef FILL
+        passWaves(block);
+    }
+    /// This lane's pieces of the tile in flight; the next one is asked for in its place. A piece is there when no more
+    /// than the seven loads after its own are under way.
+    DEV_MEMBER void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+        static_assert(tileBlocks == 8);
+        u64 block = from;
+#define EXCHANGE(piece, registers, a, b, c, d)                                                                         \
+    asm volatile("s_waitcnt vmcnt(7)" : "={" registers "}"(blocks[piece][0]));                                         \
+    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
+    block = opaqueLane(block + blockBytes);
+        KERNEL_TILE(EXCHANGE)
+#undef EXCHANGE
+        passWaves(block);
     }
     DEV_MEMBER void end(Arguments &) {}
+
+private:
+    /// From the end of a tile on, past those of the workgroup's other waves.
+    DEV_MEMBER void passWaves(u64 end) {
+        from = end + static_cast<u64>((workgroupThreads / waveLanes - 1) * tileBlocks) * static_cast<u32>(blockBytes);
+    }
 };
 
 } // namespace monokernel::kernel

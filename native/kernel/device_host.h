@@ -17,6 +17,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 8;
+constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
 
@@ -32,6 +33,9 @@ DEV MatrixArguments &matrixArguments(Arguments &p, u32 matrix) { return p.matric
 /// registers from far above.
 DEV u32 opaque(u32 value) { return value; }
 DEV u32 opaqueLane(u32 value) { return value; }
+using Parked = u32;
+DEV u32 laneAgain(u32 lane) { return lane; }
+DEV void keepSum(f32x4 &) {}
 
 DEV float *shared(u32 floats) { return host::current().workgroup->shared.data() + floats; }
 
@@ -138,20 +142,28 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// wait for the next phase's input.
 struct TileStage {
     u32x4 next[tileBlocks];
+    u64 from; // of the tile to ask for next
+    u32 blockRows;
 
     void begin(Arguments &) {}
     u32 depth(Arguments &) const { return 1; }
-    void fill(u64 address, u32 blockRows) {
+    void enter(u64 address, u32 rows) {
+        from = address;
+        blockRows = rows;
+    }
+    void fill() {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
-            next[i] = streamLoad(reinterpret_cast<const void *>(address + i * blockRows * 64 + offset));
+            next[i] = streamLoad(reinterpret_cast<const void *>(from + i * blockRows * 64 + offset));
         }
+        from += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
     }
-    void take(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {
             blocks[i][0] = next[i];
         }
+        fill();
     }
     void end(Arguments &) {}
 };

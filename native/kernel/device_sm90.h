@@ -16,6 +16,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 tileBlocks = 3;
+constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 4;
 
@@ -49,6 +50,8 @@ DEV u32 opaque(u32 value) {
     return value;
 }
 DEV u32 opaqueLane(u32 value) { return opaque(value); }
+/// A number of the whole wave that is seldom looked at.
+using Parked = u32;
 
 DEV SHARED float *shared(u32 floats) { return (SHARED float *)monokernelShared + floats; }
 
@@ -56,6 +59,8 @@ DEV u32 threadIndex() { return __nvvm_read_ptx_sreg_tid_x(); }
 DEV u32 laneIndex() { return __nvvm_read_ptx_sreg_laneid(); }
 /// By a shuffle: a reduction under a condition was compiled wrongly (ptxas 13.0, the value of another turn).
 DEV u32 uniform(u32 value) { return __nvvm_shfl_sync_idx_i32(~0u, value, 0, 31); }
+/// The lane's index, hidden likewise.
+DEV u32 laneAgain(u32 lane) { return opaqueLane(lane); }
 /// There are no scalar registers to gain.
 DEV u32 alike(u32 value) { return value; }
 DEV u32 waveIndex() { return uniform(threadIndex() >> 5); }
@@ -72,14 +77,6 @@ DEV void rejoin() { __nvvm_bar_warp_sync(~0u); }
 DEV void barrier() { __syncthreads(); }
 /// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
-
-DEV u32x4 streamLoad(GLOBAL const void *from) {
-    u32 a, b, c, d;
-    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3},[%4];"
-                 : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                 : "l"(from));
-    return u32x4{a, b, c, d};
-}
 
 DEV u64 pollWord(GLOBAL const u64 *from) {
     u64 word;
@@ -205,13 +202,18 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
     sum = f32x4{a, b, c, d};
 }
 
+/// There is one kind of registers.
+DEV void keepSum(f32x4 &) {}
+
 /// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
 /// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
 struct TileStage {
     u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
     u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
     u32 fillSlot;
-    u64 policy; ///< weights leave the L2 first: what is handed over and the KV cache shall stay
+    u32 blockRows; ///< of the tile to ask for next
+    u64 from;      ///< its address
+    u64 policy;    ///< weights leave the L2 first: what is handed over and the KV cache shall stay
     static constexpr u32 slotBytes = tileBlocks * 1024;
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
@@ -231,7 +233,12 @@ struct TileStage {
         }
         waveSync();
     }
-    DEV_MEMBER void fill(u64 address, u32 blockRows) {
+    /// The next tile to fill with is at `address`, and its wave's others follow it.
+    DEV_MEMBER void enter(u64 address, u32 rows) {
+        from = address;
+        blockRows = rows;
+    }
+    DEV_MEMBER void fill() {
         if (laneIndex() == 0) {
             const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;
             // The lanes' reads of the slot, which the copy engine does not wait for of itself. Measured without: it
@@ -240,15 +247,16 @@ struct TileStage {
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
             asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
                          "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * slotBytes),
-                         "l"(address), "r"(bytes), "r"(done), "l"(policy)
+                         "l"(from), "r"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
         fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
+        from += workgroupThreads / waveLanes * tileBlocks * 64 * blockRows;
     }
-    /// This lane's pieces of the oldest tile, whose slot is free from then on.
-    DEV_MEMBER void take(u32 blockRows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    /// This lane's pieces of the oldest tile, whose blocks have `rows` rows; another is asked for in its place.
+    DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         await();
-        const u32 half = blockRows >> 1, row = laneIndex() >> 2;
+        const u32 half = rows >> 1, row = laneIndex() >> 2;
         const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
         for (u32 piece = 0; piece < blockPieces; piece++) {
@@ -264,6 +272,7 @@ struct TileStage {
         }
         advance();
         waveSync();
+        fill();
     }
     DEV_MEMBER void await() {
         asm volatile(

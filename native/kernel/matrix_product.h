@@ -22,6 +22,27 @@ constexpr u32 groupsOf(u32 rowBlocks) { return rowBlocks == tileBlocks ? maxGrou
 /// What a wave adds up: its panel's blocks times `columns` tiles of tokens.
 template <u32 rowBlocks, u32 columns> struct PanelSums {
     f32x4 of[groupsOf(rowBlocks)][rowBlocks][columns];
+
+    DEV_MEMBER void clear() {
+        every([](f32x4 &sum) INLINED { sum = f32x4{}; });
+    }
+    DEV_MEMBER void keep() {
+        every([](f32x4 &sum) INLINED { keepSum(sum); });
+    }
+
+private:
+    template <class Body> DEV_MEMBER void every(Body body) {
+#pragma unroll
+        for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
+#pragma unroll
+            for (u32 b = 0; b < rowBlocks; b++) {
+#pragma unroll
+                for (u32 c = 0; c < columns; c++) {
+                    body(of[g][b][c]);
+                }
+            }
+        }
+    }
 };
 
 /// Adds the products of one step of a tile. Neighbouring instructions add to different sums, as each takes a while.
@@ -49,16 +70,8 @@ template <u32 rowBlocks, u32 columns, class Pieces>
 DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
                        PanelSums<rowBlocks, columns> &sums) {
     constexpr u32 tileSteps = tileBlocks / rowBlocks;
-#pragma unroll
-    for (u32 g = 0; g < groupsOf(rowBlocks); g++) {
-#pragma unroll
-        for (u32 b = 0; b < rowBlocks; b++) {
-#pragma unroll
-            for (u32 c = 0; c < columns; c++) {
-                sums.of[g][b][c] = f32x4{};
-            }
-        }
-    }
+    sums.clear();
+    sums.keep();
     if constexpr (Pieces::staged) {
         KERNEL_MARK("weights_begin");
     } else {
@@ -88,6 +101,7 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                 multiplyStep(weights, s, tokens, sums.of[0]);
             }
         }
+        sums.keep();
         step += tileSteps;
     } while (step < m.steps);
     KERNEL_MARK("weights_end");
@@ -126,10 +140,10 @@ template <u32 rowBlocks = tileBlocks, class Body> DEV void withRowBlocks(MatrixA
         body(RowBlocks<1>{});
     } else if constexpr (tileBlocks % rowBlocks != 0) {
         withRowBlocks<rowBlocks - 1>(m, body);
-    } else if (m.tileSteps == tileBlocks / rowBlocks) {
-        body(RowBlocks<rowBlocks>{});
     } else {
-        withRowBlocks<rowBlocks - 1>(m, body);
+        either(
+            m.tileSteps == tileBlocks / rowBlocks, [&]() INLINED { body(RowBlocks<rowBlocks>{}); },
+            [&]() INLINED { withRowBlocks<rowBlocks - 1>(m, body); });
     }
 }
 
@@ -174,9 +188,9 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
         barrier();
         finish(panel * rows, rows, partials);
         rejoin();
-        w.block++;
+        w.block += 1;
     } while (++panel < m.panels);
-    w.phase++;
+    w.phase += 1;
 }
 
 /// The input of a prefill step: two bf16 parts of each element, tagged, from memory. Asks for the next step's while one

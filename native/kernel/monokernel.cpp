@@ -23,8 +23,9 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     w.laneStep = alone ? p.lanes : p.workgroups;
     w.wave = waveIndex();
     w.lane = laneIndex();
-    w.tag = p.tagBase;
-    w.block = w.phase = 0;
+    w.tag = opaqueLane(p.tagBase);
+    w.block = 0;
+    w.phase = 0;
     w.failed = 0;
     return ticket < share && xcc < p.xccs;
 }
@@ -55,7 +56,7 @@ DEV bool isStopToken(Arguments &p, u32 token) {
 }
 
 struct Progress {
-    u32 generated, stop;
+    Parked generated, stop;
 };
 
 /// What the whole grid does with the step's choice: gives the token to the host or ends the request.
@@ -76,13 +77,14 @@ DEV void decide(Arguments &p, const Worker &w, const Choice &choice, Progress &p
         systemStore(entry + 1, taggedWord(logProbability, p.tagBase));
     }
     rejoin();
-    progress.generated++;
+    progress.generated += 1;
     if (progress.generated >= p.maxTokens) {
         progress.stop = stopMaxTokens;
     }
 }
 
-DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u32 position) {
+DEV void writeResult(Arguments &all, const Worker &w, const Progress &progress, u32 position) {
+    Arguments &p = *refresh(&all);
     if (w.group != 0 || threadIndex() != 0) {
         return;
     }
@@ -99,29 +101,28 @@ DEV void writeResult(Arguments &p, const Worker &w, const Progress &progress, u3
 DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
     stream.begin(all, w, all.firstPosition);
-    Progress progress{0, stopRunning};
-    u32 position = all.firstPosition;
-    u32 token = uniform(global<const u32>(all.tokens)[position]);
+    Progress progress{Parked(0), Parked(stopRunning)};
+    Parked position(all.firstPosition);
+    Parked token(uniform(global<const u32>(all.tokens)[position]));
     while (progress.stop == stopRunning) {
         Arguments &p = *refresh(&all);
-        const u32 count = stepTokens(p, position);
         const u32 row =
             uniform(p.wanted != 0 ? global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)] : ~0u);
-        const u32 cancel = uniform(w.group == 0 ? systemLoad(global<const u32>(p.cancel)) : 0);
-        Choice choice =
-            runStep(p, w, stream, {position, count, token, row}, position + 1 >= p.promptLength || row != ~0u);
+        const Step step{position, Parked(stepTokens(p, position)), token, Parked(row)};
+        const Parked cancel(uniform(w.group == 0 ? systemLoad(global<const u32>(p.cancel)) : 0));
+        Choice choice = runStep(p, w, stream, step, Parked(position + 1 >= p.promptLength || row != ~0u ? 1 : 0));
         choice.cancel = cancel != cancelNothing ? 1 : 0;
         position = opaque(position); // what was computed of it before the step is computed again after it
         release();                   // the cache, before the summary that lets others go on to read it
         barrier();
-        publishSummary(p, w, choice);
-        choice = collectSummaries(p, w);
         Arguments &q = *refresh(&all);
+        publishSummary(q, w, choice);
+        choice = collectSummaries(q, w);
         const bool last = position + 1 >= q.promptLength;
         if (last && q.wanted == 0 && cutsCandidates(q)) {
             drawFromCandidates(q, w, position + 1, choice);
         }
-        position += count;
+        position += step.count;
         w.tag++;
         const u32 cancelled = uniform(choice.cancel);
         if (anyFailed(q, w)) {

@@ -31,9 +31,9 @@ DEV u32 nextPhase(u32 phase, bool prefill) {
 
 /// Where a step stands, uniform over the grid: a prefill step has several tokens.
 struct Step {
-    u32 position, count;
-    u32 token; ///< of a decode step
-    u32 row;   ///< of the wanted logits, or ~0 to choose a token
+    Parked position, count;
+    Parked token; ///< of a decode step
+    Parked row;   ///< of the wanted logits, or ~0 to choose a token
 };
 
 DEV u64 residualOf(Arguments &p, const Worker &w, u32 lane) {

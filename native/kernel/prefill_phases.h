@@ -85,7 +85,7 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
                     w.tag);
         }
-        w.phase++;
+        w.phase += 1;
     }
 }
 
@@ -203,15 +203,17 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
 DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                          const Step &step) {
     phase = opaque(phase);
-    if (phase == phaseNormAttention || phase == phaseNormFfn) {
-        publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
-    } else if (phase == phaseCache) {
-        cacheTokens(p, w, layer, lane, step);
-    } else if (phase == phaseMerge) {
-        mergeTokens(p, w, layer, lane, step);
-    } else {
-        multiplyPhase(p, w, stream, phase, layer, lane, step);
-    }
+    constexpr u32 products = 1 << phaseQkv | 1 << phaseOutput | 1 << phaseGateUp | 1 << phaseDown;
+    either((products >> phase & 1) != 0, [&]() INLINED { multiplyPhase(p, w, stream, phase, layer, lane, step); },
+           [&]() INLINED {
+               if (phase == phaseNormAttention || phase == phaseNormFfn) {
+                   publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
+               } else if (phase == phaseCache) {
+                   cacheTokens(p, w, layer, lane, step);
+               } else {
+                   mergeTokens(p, w, layer, lane, step);
+               }
+           });
 }
 
 } // namespace monokernel::kernel

@@ -14,44 +14,48 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
     phase = opaque(phase);
     layer = opaque(layer);
     lane = opaque(lane);
-    if (phase == phaseAttention) {
-        KERNEL_MARK("attention");
-        attend(p, w, layer, lane, step);
-    } else if (__builtin_expect(step.count > 1, 0)) {
-        KERNEL_MARK("prefill");
-        runPrefillPhase(p, w, stream, phase, layer, lane, step);
-    } else {
-        runDecodePhase(p, w, stream, phase, layer, lane, step, choice);
-    }
+    either(
+        phase == phaseAttention,
+        [&]() INLINED {
+            KERNEL_MARK("attention");
+            attend(p, w, layer, lane, step);
+        },
+        [&]() INLINED {
+            either(
+                __builtin_expect(step.count > 1, 0),
+                [&]() INLINED {
+                    KERNEL_MARK("prefill");
+                    runPrefillPhase(p, w, stream, phase, layer, lane, step);
+                },
+                [&]() INLINED { runDecodePhase(p, w, stream, phase, layer, lane, step, choice); });
+        });
 }
 
 /// All phases of a step; returns this workgroup's choice of a token if the step has a head.
-DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &step, bool head) {
+DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &step, Parked head) {
     Choice choice = noChoice();
-    const u32 firstPhase = step.count > 1 ? phaseNormAttention : phaseQkv;
-    u32 phase = firstPhase, layer = 0;
+    Parked phase(step.count > 1 ? phaseNormAttention : phaseQkv), layer(0);
     while (phase <= phaseHead) {
         KERNEL_MARK("dispatch");
         Arguments &p = *refresh(&all);
         renew(w);
-        const bool prefill = opaque(step.count) > 1;
-        if (!prefill) {
+        if (step.count <= 1) {
             runSums(p, w, phase, layer);
         }
-        const bool once = phase == phaseHead && p.headInput != headOwnLane;
-        for (u32 lane = w.firstLane; lane < p.lanes; lane += once ? p.lanes : w.laneStep) {
+        for (Parked lane = w.firstLane; lane < p.lanes;
+             lane += phase == phaseHead && p.headInput != headOwnLane ? p.lanes : u32(w.laneStep)) {
             runPhase(p, w, stream, phase, layer, lane, step, choice);
         }
-        phase = nextPhase(phase, prefill);
+        phase = nextPhase(phase, step.count > 1);
         if (phase == layerPhases) {
-            layer++;
-            phase = layer < p.layers             ? firstPhase
-                    : !head                      ? phaseHead + 1
+            layer += 1;
+            phase = layer < p.layers             ? u32(step.count > 1 ? phaseNormAttention : phaseQkv)
+                    : head == 0                  ? phaseHead + 1
                     : p.headInput == headOwnLane ? phaseHead
                                                  : phaseAggregate;
         }
     }
-    return head ? workgroupChoice(w, all.scratchOffset, choice) : choice;
+    return head != 0 ? workgroupChoice(w, refresh(&all)->scratchOffset, choice) : choice;
 }
 
 } // namespace monokernel::kernel

@@ -13,7 +13,8 @@ DEV bool logitsWanted(Arguments &p, u32 position) {
 DEV bool runsHead(Arguments &p, u32 position) { return position + 1 >= p.promptLength || logitsWanted(p, position); }
 
 /// Tokens of the step at `position`: as many as a prefill step takes before the next one that needs the head.
-DEV u32 stepTokens(Arguments &p, u32 position) {
+DEV u32 stepTokens(Arguments &all, u32 position) {
+    Arguments &p = *refresh(&all);
     if (position + 1 >= p.promptLength) {
         return 1;
     }
@@ -29,11 +30,9 @@ DEV u32 stepTokens(Arguments &p, u32 position) {
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    u64 next;      ///< address of the next tile to fetch
-    u32 blockRows; ///< of the matrix being fetched
-    u32 left;      ///< tiles left in the part being fetched
-    u32 matrix;    ///< what is being fetched
-    u32 layer, lane, position;
+    Parked left;   ///< tiles left in the part being fetched
+    Parked matrix; ///< what is being fetched
+    Parked layer, lane, position;
 
     DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
         stage.begin(p);
@@ -44,23 +43,24 @@ struct WeightStream {
         enter(p, w);
         const u32 depth = stage.depth(p);
         for (u32 i = 0; i < depth; i++) {
-            fetch(p, w);
+            stage.fill();
+            count(p, w);
         }
     }
 
     /// This lane's pieces of the next tile, whose blocks have `rows` rows.
     DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        stage.take(rows, blocks);
-        fetch(p, w);
+        stage.exchange(rows, blocks);
+        count(p, w);
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
-        stage.fill(next, blockRows);
-        next += workgroupWaves * tileBlocks * 64 * blockRows;
-        if (--left == 0) {
+    /// A tile has been asked for.
+    DEV_MEMBER void count(Arguments &p, const Worker &w) {
+        left += ~0u;
+        if (left == 0) {
             advance(p, w);
         }
     }
@@ -72,8 +72,9 @@ private:
         auto &&m = matrixArguments(p, matrix); // a copy where indexing arguments is costly
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
-        blockRows = m.blockRows;
-        next = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes;
+        stage.enter(m.tiles + layer * m.layerBytes +
+                        (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes,
+                    m.blockRows);
     }
 
     DEV_MEMBER void advance(Arguments &all, const Worker &w) {
@@ -82,10 +83,10 @@ private:
         if (lane >= p.lanes || (matrix == matrixHead && sharedHead(p))) {
             lane = w.firstLane;
             if (matrix < matrixDown) {
-                matrix++;
+                matrix += 1;
             } else if (matrix == matrixDown && layer + 1 < p.layers) {
                 matrix = matrixQkv;
-                layer++;
+                layer += 1;
             } else if (matrix == matrixDown && runsHead(p, position)) {
                 matrix = matrixHead;
                 layer = 0;

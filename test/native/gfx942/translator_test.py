@@ -1,6 +1,7 @@
 """Unit tests of the translator's parser and of its refusals; isa_check's teeth on a bad build."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,19 +80,32 @@ class Blocks(unittest.TestCase):
 
 
 class Checker(unittest.TestCase):
-    def test_weights_that_go_through_the_caches_do_not_pass(self):
+    def finds(self, text, changed, fault):
+        """The checker finds `fault` in a kernel whose device layer has `changed` for `text`."""
         with tempfile.TemporaryDirectory() as folder:
+            kernel = Path(folder) / "native" / "kernel"
+            shutil.copytree(KERNEL.parent, kernel)
+            layer = kernel / "device_gfx942.h"
+            source = layer.read_text()
+            self.assertIn(text, source)
+            layer.write_text(source.replace(text, changed))
             bad = os.path.join(folder, "bad.co")
             subprocess.run(
                 [tool("clang++"), "-x", "hip", "--offload-arch=gfx942", "--offload-device-only", "-nogpuinc", "-nogpulib",
                  "-nostdinc", "-mcode-object-version=5", "--no-gpu-bundle-output", "-std=c++20", "-O3", "-fno-exceptions",
-                 "-fno-rtti", "-fuse-cuid=none", "-w", "-D__builtin_nontemporal_load(p)=(*(p))", "-o", bad, str(KERNEL)],
+                 "-fno-rtti", "-fuse-cuid=none", "-w", "-o", bad, str(kernel / KERNEL.name)],
                 check=True,
             )  # fmt: skip
             checker = Path(__file__).with_name("isa_check.py")
             result = subprocess.run([sys.executable, str(checker), bad], capture_output=True, text=True)
             self.assertEqual(result.returncode, 1, result.stdout)
-            self.assertRegex(result.stdout, "FAIL mk_weights.*all nt")
+            self.assertRegex(result.stdout, fault)
+
+    def test_weights_that_go_through_the_caches_do_not_pass(self):
+        self.finds(", off nt", ", off", "FAIL mk_weights.*all nt")
+
+    def test_a_tile_that_is_not_waited_for_does_not_pass(self):
+        self.finds("s_waitcnt vmcnt(7)", "s_waitcnt vmcnt(8)", "FAIL the tile in flight: [1-9].*without a wait")
 
 
 if __name__ == "__main__":
