@@ -386,21 +386,28 @@ DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u3
     }
 }
 
+/// All workgroups' units of a step.
+DEV u32 unitsOf(Arguments &all, const Step &step) {
+    Arguments &p = *refresh(&all);
+    return step.count * p.laneKvHeads * p.chunks;
+}
+
 /// The attention phase: this workgroup's units of the step's tokens. In a decode step the owners write the cache; in a
 /// prefill step it has been written, and says so token by token.
 DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, const Step &step) {
-    for (u32 unit = w.member; unit < step.count * all.laneKvHeads * all.chunks; unit += all.members) {
+    for (Parked unit = w.member; unit < unitsOf(all, step); unit += refresh(&all)->members) {
         Arguments &p = *refresh(&all); // nothing is computed ahead of the loop: it seldom has a second turn
         renew(w);
         const u32 layer = opaque(layerOfStep), lane = opaque(laneOfStep);
         const bool prefill = opaque(step.count) > 1;
         const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
         const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-        const u32 head = unit >> p.chunksLog2, token = quotient(head, p.kvHeadsDivisor); // [token, KV head, chunk]
+        const u32 own = unit, head = own >> p.chunksLog2,
+                  token = quotient(head, p.kvHeadsDivisor); // [token, KV head, chunk]
         const AttentionUnit u{layer,
                               lane,
                               head - token * p.laneKvHeads,
-                              unit & (p.chunks - 1),
+                              own & (p.chunks - 1),
                               step.position + token,
                               prefill ? prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows)
                                       : edgeWords(p, p.queryKeyValue, layer, lane, rows),

@@ -31,6 +31,12 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
         });
 }
 
+/// From a lane of a phase to the workgroup's next: past the last one where the phase is of all lanes.
+DEV u32 lanesToNext(Arguments &all, const Worker &w, u32 phase) {
+    Arguments &p = *refresh(&all);
+    return phase == phaseHead && p.headInput != headOwnLane ? p.lanes : u32(w.laneStep);
+}
+
 /// All phases of a step; returns this workgroup's choice of a token if the step has a head.
 DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &step, Parked head) {
     Choice choice = noChoice();
@@ -42,16 +48,16 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         if (step.count <= 1) {
             runSums(p, w, phase, layer);
         }
-        for (Parked lane = w.firstLane; lane < p.lanes;
-             lane += phase == phaseHead && p.headInput != headOwnLane ? p.lanes : u32(w.laneStep)) {
+        for (Parked lane = w.firstLane; lane < refresh(&all)->lanes; lane += lanesToNext(all, w, phase)) {
             runPhase(p, w, stream, phase, layer, lane, step, choice);
         }
+        Arguments &q = *refresh(&all);
         phase = nextPhase(phase, step.count > 1);
         if (phase == layerPhases) {
             layer += 1;
-            phase = layer < p.layers             ? u32(step.count > 1 ? phaseNormAttention : phaseQkv)
+            phase = layer < q.layers             ? u32(step.count > 1 ? phaseNormAttention : phaseQkv)
                     : head == 0                  ? phaseHead + 1
-                    : p.headInput == headOwnLane ? phaseHead
+                    : q.headInput == headOwnLane ? phaseHead
                                                  : phaseAggregate;
         }
     }
