@@ -90,8 +90,8 @@ std::vector<float> product(const InstructionSet &set, const Operands &o, uint32_
 /// What int8 makes of a row of activations.
 std::vector<double> quantized(const float *x, uint32_t depth) {
     std::vector<double> out(depth);
-    for (uint32_t first = 0; first < depth; first += groupDepth) {
-        const uint32_t end = std::min(first + groupDepth, depth);
+    for (uint32_t first = 0; first < depth; first += runDepth) {
+        const uint32_t end = std::min(first + runDepth, depth);
         float largest = 0.0f;
         for (uint32_t k = first; k < end; k++) {
             largest = std::max(largest, std::abs(x[k]));
@@ -133,8 +133,8 @@ bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
 
 const InstructionSet &portableSet() { return findInstructionSet("portable"); }
 
-constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17, 31,  32,  33,  47,  48, 63,
-                                  64, 65, 95, 96, 97, 192, 383, 384, 385, 800};
+constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17,  31,  32,  33,  47,  48,  63,  64,
+                                  65, 95, 96, 97, 127, 128, 129, 192, 383, 384, 385, 800};
 
 } // namespace
 
