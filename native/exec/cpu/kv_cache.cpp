@@ -74,7 +74,7 @@ void KvCache::writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t po
         return;
     }
     std::memcpy(chunk + row * sizeof(float), from, sizeof(float));
-    scatterWords(from + sizeof(float), headDim_ / 2, row, chunk + scaleBytes_);
+    scatterWords(from + sizeof(float), (headDim_ + 1) / 2, row, chunk + scaleBytes_);
 }
 
 void KvCache::writeValue(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *value) {

@@ -30,7 +30,7 @@ ModelSpec smallSpec() {
 
 float elementOf(uint32_t position, uint32_t d) {
     return static_cast<float>(position) + static_cast<float>(d) / 16;
-} // 11 bits
+}
 
 std::vector<float> rowOf(const ModelSpec &spec, uint32_t position) {
     std::vector<float> row(width);

@@ -160,6 +160,23 @@ TEST(quantizedWeightsAreNear) {
     }
 }
 
+/// Embedding rows are read a group at a time.
+TEST(rowsOfPanelsAreTheirElements) {
+    std::mt19937 random(6);
+    for (const WeightFormat format : {WeightFormat::f32, WeightFormat::int8}) {
+        for (const uint32_t depth : oddDepths) {
+            const Operands o = randomOperands(random, format, 1 + depth % panelBlocks, depth, 1);
+            std::vector<float> row(depth);
+            for (uint32_t r = 0; r < o.rows(); r++) {
+                readPanelRow(format, o.blocks, o.aligned(), r, row);
+                for (uint32_t k = 0; k < depth; k++) {
+                    CHECK(row[k] == o.weight(r, k));
+                }
+            }
+        }
+    }
+}
+
 TEST(int8ProductsAreExactOnEveryPath) {
     std::mt19937 random(2);
     for (const uint32_t depth : oddDepths) {
