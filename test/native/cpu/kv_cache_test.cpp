@@ -28,9 +28,7 @@ ModelSpec smallSpec() {
     return spec;
 }
 
-float elementOf(uint32_t position, uint32_t d) {
-    return static_cast<float>(position) + static_cast<float>(d) / 16;
-}
+float elementOf(uint32_t position, uint32_t d) { return static_cast<float>(position) + static_cast<float>(d) / 16; }
 
 std::vector<float> rowOf(const ModelSpec &spec, uint32_t position) {
     std::vector<float> row(width);
