@@ -23,7 +23,7 @@ struct CpuOptions {
 
 /// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512vnni", "avx512", "avxvnni",
 /// "avx2", "portable". Results have the same bits on all that have fused multiply-add, except that "avx512bf16" rounds
-/// the activations that meet bf16 weights.
+/// the activations that meet bf16 weights, and what attention multiplies.
 std::vector<std::string> cpuInstructionSets();
 
 /// Packs the weights (the model may be closed afterwards) and starts parked workers. `progress` gets 0..1. Throws

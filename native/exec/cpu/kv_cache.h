@@ -8,29 +8,35 @@
 
 namespace monokernel::cpu {
 
-/// Keys and values of all slots in f32 or f16, in chunks of 64 positions that the attention kernel takes as
-/// panels: a chunk is keys along headDim, 64 rows, then values along its positions, valueWidth rows. A slot's chunks
+/// Keys and values of all slots, in chunks of 64 positions that the attention kernel takes as panels: a chunk is keys
+/// along headDim, 64 rows, then values along its positions, valueWidth rows; in int16 the scales of keys and of values
+/// come first, as a pass over chunks reads them one by one. A slot's chunks
 /// lie in the order of positions, all layers and heads of one together, so that huge pages are taken only as far as the
 /// slot is filled.
 class KvCache {
 public:
-    /// `format` is f32 or f16. Throws ModelError(memory).
-    KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength, WeightFormat format);
+    /// Throws ModelError(memory).
+    KvCache(const ModelSpec &spec, uint32_t slots, uint32_t contextLength, CacheFormat format);
 
     const std::byte *keys(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
-        return memory_.data() + offset(slot, layer, head, chunk);
+        return memory_.data() + offset(slot, layer, head, chunk) + scaleBytes_;
     }
     const std::byte *values(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
         return keys(slot, layer, head, chunk) + keyBytes_;
     }
+    /// Of each position of a chunk, if the format has them.
+    const float *keyScales(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
+        return reinterpret_cast<const float *>(memory_.data() + offset(slot, layer, head, chunk));
+    }
+    const float *valueScales(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
+        return keyScales(slot, layer, head, chunk) + chunkPositions;
+    }
     /// `key` and `value` are rows of headDim elements in the cache's format, the value padded to valueWidth().
-    /// Positions of a sequence must be written in ascending order: in f16 an even one clears its neighbour's value, so
-    /// that nothing stale, which need not be finite, is multiplied with a weight of 0.
     void writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *key);
     void writeValue(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *value);
 
     /// Bytes of one position's keys and values in one layer.
-    static uint64_t bytesPerPosition(const ModelSpec &spec, WeightFormat format);
+    static uint64_t bytesPerPosition(const ModelSpec &spec, CacheFormat format);
 
     uint32_t valueWidth() const { return valueWidth_; }
     uint64_t bytes() const { return memory_.size(); }
@@ -41,9 +47,9 @@ private:
         return (((size_t{slot} * chunks_ + chunk) * layers_ + layer) * heads_ + head) * chunkBytes_;
     }
 
-    WeightFormat format_;
+    CacheFormat format_;
     uint32_t layers_, heads_, chunks_, headDim_, valueWidth_;
-    size_t keyBytes_, chunkBytes_;
+    size_t scaleBytes_, keyBytes_, chunkBytes_;
     PageMemory memory_;
 };
 

@@ -190,6 +190,25 @@ float panelElement(WeightFormat format, uint32_t blocks, const std::byte *panel,
     return 0.0f;
 }
 
+void readPanelRow(WeightFormat format, uint32_t blocks, const std::byte *panel, uint32_t row, std::span<float> out) {
+    if (format != WeightFormat::int8) {
+        for (uint32_t k = 0; k < out.size(); k++) {
+            out[k] = panelElement(format, blocks, panel, row, k);
+        }
+        return;
+    }
+    const size_t lineBytes = size_t{blocks} * 64;
+    const std::byte *words = panel + size_t{row / blockRows} * 64 + size_t{row % blockRows} * 4;
+    for (uint32_t group = 0; group * groupDepth < out.size(); group++) {
+        const std::byte *from = words + firstLine(group) * lineBytes;
+        const float scale = fromBf16(readAs<uint16_t>(words + scaleLine(group) * lineBytes + (group & 1) * 2));
+        const std::span<float> to = out.subspan(group * groupDepth);
+        for (uint32_t k = 0; k < std::min<size_t>(groupDepth, to.size()); k++) {
+            to[k] = static_cast<float>(readAs<uint8_t>(from + k / 4 * lineBytes + k % 4) - 128) * scale;
+        }
+    }
+}
+
 void readElements(const TensorView &tensor, uint64_t first, std::span<float> out) {
     const size_t size = dataTypeSize(tensor.type);
     const std::byte *p = tensor.bytes.data() + first * size;

@@ -29,6 +29,9 @@ void packPanel(WeightFormat format, uint32_t blocks, uint32_t depth, const Panel
 /// Element `k` of row `row` of a packed panel.
 float panelElement(WeightFormat format, uint32_t blocks, const std::byte *panel, uint32_t row, uint32_t k);
 
+/// The first elements of row `row`, as many as `out` holds.
+void readPanelRow(WeightFormat format, uint32_t blocks, const std::byte *panel, uint32_t row, std::span<float> out);
+
 /// `count` elements of `tensor` from element `first` on, as f32.
 void readElements(const TensorView &tensor, uint64_t first, std::span<float> out);
 

@@ -57,6 +57,8 @@ Range StepRunner::chunksSeen(uint32_t layer, Range tokens) const {
 AttentionChunk StepRunner::chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const {
     return {.keys = r_.cache.keys(step_.slot, layer, kvHead, chunk),
             .values = r_.cache.values(step_.slot, layer, kvHead, chunk),
+            .keyScales = r_.cache.keyScales(step_.slot, layer, kvHead, chunk),
+            .valueScales = r_.cache.valueScales(step_.slot, layer, kvHead, chunk),
             .headDim = spec_.headDim,
             .valueWidth = headWidth_,
             .rows = tokens.size() * queriesPerKey_,

@@ -155,8 +155,9 @@ void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
             const size_t row = size_t{t} * queriesPerKey_ + inLane % queriesPerKey_;
             float *out = r_.activations.queries(kvHead) + row * headWidth_;
             for (uint32_t d = 0; d < spec_.headDim; d++) {
-                out[d] = head[d] * scale;
+                head[d] *= scale;
             }
+            r_.kernels.toCache(head, headWidth_, out);
         } else if (isKey) {
             rope_.rotate(t, head);
             r_.kernels.toCache(head, headWidth_, cacheRow_.data());

@@ -285,9 +285,7 @@ void Weights::embedding(int32_t token, float *out) const {
     const uint64_t rowsPerLane = spec_.vocabularySize / (head_.panels.size() / head_.unitsPerLane);
     const uint64_t inLane = row % rowsPerLane;
     const Panel &panel = head_.panels[row / rowsPerLane * head_.unitsPerLane + inLane / panelRows];
-    for (uint32_t k = 0; k < hidden; k++) {
-        out[k] = panelElement(head_.format, panel.blocks, panel.data, static_cast<uint32_t>(inLane % panelRows), k);
-    }
+    readPanelRow(head_.format, panel.blocks, panel.data, static_cast<uint32_t>(inLane % panelRows), {out, hidden});
 }
 
 uint64_t Weights::bytesPerToken() const {

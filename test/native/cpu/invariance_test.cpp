@@ -1,5 +1,6 @@
 // The bits of every output are the same for every worker count, step width and start of the reused prefix; and on every
-// instruction set that has fused multiply-add, except the one that rounds activations to bf16 and its cache to f16.
+// instruction set that has fused multiply-add, except the one that rounds activations to bf16 and its cache to whole
+// numbers.
 
 #include "check.h"
 #include "golden_file.h"
@@ -20,7 +21,7 @@ std::vector<std::vector<std::string>> alikeSets() {
         lists.push_back({"portable"});
     }
 #endif
-    if (std::erase(sets, "avx512bf16") > 0) { // Its cache is f16, also between int8 products.
+    if (std::erase(sets, "avx512bf16") > 0) { // Its cache is of whole numbers, also between int8 products.
         lists.push_back({"avx512bf16"});
     }
     if (!sets.empty()) {

@@ -90,8 +90,8 @@ std::vector<float> product(const InstructionSet &set, const Operands &o, uint32_
 /// What int8 makes of a row of activations.
 std::vector<double> quantized(const float *x, uint32_t depth) {
     std::vector<double> out(depth);
-    for (uint32_t first = 0; first < depth; first += groupDepth) {
-        const uint32_t end = std::min(first + groupDepth, depth);
+    for (uint32_t first = 0; first < depth; first += runDepth) {
+        const uint32_t end = std::min(first + runDepth, depth);
         float largest = 0.0f;
         for (uint32_t k = first; k < end; k++) {
             largest = std::max(largest, std::abs(x[k]));
@@ -133,8 +133,8 @@ bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
 
 const InstructionSet &portableSet() { return findInstructionSet("portable"); }
 
-constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17, 31,  32,  33,  47,  48, 63,
-                                  64, 65, 95, 96, 97, 192, 383, 384, 385, 800};
+constexpr uint32_t oddDepths[] = {1,  2,  15, 16, 17,  31,  32,  33,  47,  48,  63,  64,
+                                  65, 95, 96, 97, 127, 128, 129, 192, 383, 384, 385, 800};
 
 } // namespace
 
@@ -154,6 +154,23 @@ TEST(quantizedWeightsAreNear) {
                 const float bound = largest / 127.0f * (1.0f + 0x1p-7f) * 0.5001f;
                 for (uint32_t k = 0; k < count; k++) {
                     CHECK(std::abs(o.weight(r, first + k) - group[k]) <= bound);
+                }
+            }
+        }
+    }
+}
+
+/// Embedding rows are read a group at a time.
+TEST(rowsOfPanelsAreTheirElements) {
+    std::mt19937 random(6);
+    for (const WeightFormat format : {WeightFormat::f32, WeightFormat::int8}) {
+        for (const uint32_t depth : oddDepths) {
+            const Operands o = randomOperands(random, format, 1 + depth % panelBlocks, depth, 1);
+            std::vector<float> row(depth);
+            for (uint32_t r = 0; r < o.rows(); r++) {
+                readPanelRow(format, o.blocks, o.aligned(), r, row);
+                for (uint32_t k = 0; k < depth; k++) {
+                    CHECK(row[k] == o.weight(r, k));
                 }
             }
         }

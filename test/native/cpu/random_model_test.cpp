@@ -16,7 +16,7 @@ double worstDifference(const std::vector<float> &logits, const std::vector<std::
     for (const std::vector<double> &row : expected) {
         for (const double value : row) {
             const double difference = std::abs(static_cast<double>(logits.at(at++)) - value) / (1 + std::abs(value));
-            worst = difference <= worst ? worst : difference;
+            worst = std::isnan(worst) || difference <= worst ? worst : difference;
         }
     }
     return at == logits.size() ? worst : INFINITY;

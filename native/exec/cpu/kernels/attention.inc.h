@@ -1,31 +1,9 @@
 // Attention over one chunk of 64 positions. Both products are matrix products over panels: the keys of a chunk are a
-// panel of 4 blocks whose rows are positions, the values are lines whose rows are the head's elements. The running
+// panel of 4 blocks whose rows are positions, the values are lines whose rows are the head's elements. How they are
+// multiplied depends on the cache's format. The running
 // softmax is that of Milakov and Gimelshein (2018); chunks are always merged in ascending order.
 
 constexpr float minusInfinity = -__builtin_inff();
-
-/// A line of keys or values.
-#if defined(__AVX512BF16__)
-struct CacheLine : F16Line {
-    static constexpr WeightFormat format = WeightFormat::f16;
-};
-
-static void toCache(const float *x, uint32_t width, void *out) {
-    const Vector most = broadcast(65504.0f), least = broadcast(-65504.0f);
-    for (uint32_t i = 0; i < width; i += 16) {
-        Float v = load(x + i).part[0];
-        v = v > most.part[0] ? most.part[0] : v < least.part[0] ? least.part[0] : v; // NaN stays
-        const __m256i halves = _mm512_maskz_cvtps_ph(0xffff, (__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        __builtin_memcpy(static_cast<char *>(out) + size_t{i} * 2, &halves, sizeof halves);
-    }
-}
-#else
-struct CacheLine : F32Line {
-    static constexpr WeightFormat format = WeightFormat::f32;
-};
-
-static void toCache(const float *x, uint32_t width, void *out) { __builtin_memcpy(out, x, width * sizeof(float)); }
-#endif
 
 /// Positions of the chunk that a token at `position` sees: [first, end) within the chunk.
 struct VisibleRange {
@@ -39,30 +17,49 @@ MK_INLINE VisibleRange visibleRange(const AttentionChunk &c, uint32_t position) 
             offset + 1 < static_cast<int32_t>(chunkPositions) ? offset + 1 : static_cast<int32_t>(chunkPositions)};
 }
 
-/// Turns a row's scores into weights exp(score - maximum), 0 where the token does not look.
-MK_INLINE void softmaxRow(float *scores, VisibleRange range, float *maximumOut, float *weightOut) {
-    constexpr uint32_t vectors = chunkPositions / 16;
-    const bool seesAll = range.first == 0 && range.end == static_cast<int32_t>(chunkPositions);
-    Vector v[vectors];
-    Vector most = broadcast(minusInfinity);
-    for (uint32_t j = 0; j < vectors; j++) {
+/// A row of scores, or of weights, of a chunk.
+struct ChunkRow {
+    static constexpr uint32_t vectors = chunkPositions / 16;
+    Vector part[vectors];
+};
+
+MK_INLINE bool seesAll(VisibleRange range) {
+    return range.first == 0 && range.end == static_cast<int32_t>(chunkPositions);
+}
+
+/// Elements outside of `range` become `other`.
+MK_INLINE void keepVisible(ChunkRow &row, VisibleRange range, float other) {
+    for (uint32_t j = 0; j < ChunkRow::vectors && !seesAll(range); j++) {
         const int32_t base = static_cast<int32_t>(16 * j);
-        v[j] = load(scores + 16 * j);
-        if (!seesAll) {
-            v[j] = keepLanes(v[j], range.first - base, range.end - base, minusInfinity);
-        }
-        most = maximum(most, v[j]);
+        row.part[j] = keepLanes(row.part[j], range.first - base, range.end - base, other);
     }
-    const float peak = horizontalMaximum(most);
+}
+
+#if defined(__AVX512BF16__)
+#include "exec/cpu/kernels/cache_int16.inc.h"
+#else
+#include "exec/cpu/kernels/cache_f32.inc.h"
+#endif
+
+/// The largest score that the token sees; the others become minus infinity.
+MK_INLINE float maskScores(ChunkRow &row, VisibleRange range) {
+    keepVisible(row, range, minusInfinity);
+    Vector most = broadcast(minusInfinity);
+    for (const Vector &scores : row.part) {
+        most = maximum(most, scores);
+    }
+    return horizontalMaximum(most);
+}
+
+/// Turns scores into weights exp(score - peak); returns their sum.
+MK_INLINE float softmaxWeights(ChunkRow &row, float peak) {
     const Vector shift = broadcast(peak);
     Vector sum = broadcast(0.0f);
-    for (uint32_t j = 0; j < vectors; j++) {
-        v[j] = exponentialOf(v[j] - shift);
-        sum = sum + v[j];
-        store(scores + 16 * j, v[j]);
+    for (Vector &scores : row.part) {
+        scores = exponentialOf(scores - shift);
+        sum = sum + scores;
     }
-    *maximumOut = peak;
-    *weightOut = horizontalSum(sum);
+    return horizontalSum(sum);
 }
 
 /// What an earlier and a later partial result are multiplied by before they are added.
@@ -89,44 +86,54 @@ MK_INLINE void mergeStatistics(float *statistics, size_t stride, const float *pe
     }
 }
 
-MK_INLINE void mergeValues(float *state, const float *later, uint32_t width, MergeFactors factors) {
+/// Joins later * scale into the state. The product is rounded by itself, as it is where a chunk is merged later.
+MK_INLINE void mergeValues(float *state, const float *later, float scale, uint32_t width, MergeFactors factors) {
     const Vector earlierFactor = broadcast(factors.earlier), laterFactor = broadcast(factors.later);
     for (uint32_t i = 0; i < width; i += 16) {
-        store(state + i, fma(load(later + i), laterFactor, load(state + i) * earlierFactor));
+        const Vector values = load(later + i) * broadcast(scale);
+        store(state + i, fma(values, laterFactor, load(state + i) * earlierFactor));
     }
 }
 
 /// Rows [row, row + count), count <= tileTokens, all of which see some of the chunk.
 static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count) {
-    float scores[tileTokens * chunkPositions] __attribute__((aligned(64)));
-    allTokens<CacheLine, false>({reinterpret_cast<const char *>(c.keys), chunkPositions * sizeof(float),
-                                 (c.headDim + CacheLine::depth - 1) / CacheLine::depth, c.queries + row * c.queryStride,
-                                 c.queryStride, scores, chunkPositions},
-                                panelBlocks, count);
+    using X = CacheLine::X;
+    const float *queries = c.queries + row * c.queryStride;
+    ChunkRow rows[tileTokens];
+    scoreTile(c, queries, count, rows);
 
+    // Step by step over all rows: within one, each step waits for the one before.
     const size_t stateWidth = attentionStateWidth(c.valueWidth);
     float *state = c.state + row * stateWidth;
-    float peaks[tileTokens], sums[tileTokens];
+    VisibleRange ranges[tileTokens];
+    float peaks[tileTokens], sums[tileTokens], weightScales[tileTokens];
     int32_t end = 0;
     for (uint32_t r = 0; r < count; r++) {
-        const VisibleRange range = visibleRange(c, c.firstToken + (row + r) / c.rowsPerToken);
-        softmaxRow(scores + r * chunkPositions, range, &peaks[r], &sums[r]);
-        end = range.end > end ? range.end : end;
+        ranges[r] = visibleRange(c, c.firstToken + (row + r) / c.rowsPerToken);
+        end = ranges[r].end > end ? ranges[r].end : end;
+        scaleScores(c, queries + r * c.queryStride, rows[r]);
+        peaks[r] = maskScores(rows[r], ranges[r]);
+    }
+    for (uint32_t r = 0; r < count; r++) {
+        sums[r] = softmaxWeights(rows[r], peaks[r]);
+    }
+    X weights[tileTokens * chunkPositions] __attribute__((aligned(64)));
+    for (uint32_t r = 0; r < count; r++) {
+        weightScales[r] = storeWeights(c, rows[r], ranges[r], weights + r * chunkPositions);
     }
     MergeFactors factors[tileTokens];
     mergeStatistics(state + c.valueWidth, stateWidth, peaks, sums, count, factors);
 
     // Lines from `end` on may hold anything. Before it, what a row does not see has weight 0 and changes no sum.
+    const uint32_t lines = (static_cast<uint32_t>(end) + CacheLine::depth - 1) / CacheLine::depth;
     for (uint32_t first = 0; first < c.valueWidth; first += panelRows) {
         const uint32_t width = c.valueWidth - first < panelRows ? c.valueWidth - first : panelRows;
         float values[tileTokens * panelRows] __attribute__((aligned(64)));
         allTokens<CacheLine, false>({reinterpret_cast<const char *>(c.values) + first * sizeof(float),
-                                     c.valueWidth * sizeof(float),
-                                     (static_cast<uint32_t>(end) + CacheLine::depth - 1) / CacheLine::depth, scores,
-                                     chunkPositions, values, panelRows},
+                                     c.valueWidth * sizeof(float), lines, weights, chunkPositions, values, panelRows},
                                     width / blockRows, count);
         for (uint32_t r = 0; r < count; r++) {
-            mergeValues(state + r * stateWidth + first, values + r * panelRows, width, factors[r]);
+            mergeValues(state + r * stateWidth + first, values + r * panelRows, weightScales[r], width, factors[r]);
         }
     }
 }
@@ -152,7 +159,7 @@ static void attendChunk(const AttentionChunk &c) {
 static void mergeState(float *state, const float *later, uint32_t valueWidth) {
     MergeFactors factors;
     mergeStatistics(state + valueWidth, 0, later + valueWidth, later + valueWidth + 1, 1, &factors);
-    mergeValues(state, later, valueWidth, factors);
+    mergeValues(state, later, 1.0f, valueWidth, factors);
 }
 
 static void finishState(const float *state, uint32_t valueWidth, uint32_t headDim, float *out) {

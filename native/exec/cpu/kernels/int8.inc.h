@@ -1,6 +1,7 @@
-// Products of int8 weights with activations quantised alike, in groups of 32 along the depth. A group's dot product is
-// an exact integer, and what follows is a product, a product and a sum in f32 without fusing, in ascending groups: the
-// bits are the same on every instruction set.
+// Products of int8 weights, quantised in groups of 32 along the depth, with activations quantised in runs of four such
+// groups. A group's dot product is an exact integer; it is multiplied with the weights' scale and added to its run's
+// sum, and that is multiplied with the activations' scale and added to the row's. All this is in f32 without fusing, in
+// ascending order: the bits are the same on every instruction set.
 
 /// Depth of a piece of a panel that stays in L1 while all tokens pass over it: 64 rows x 384 bytes and their scales.
 constexpr uint32_t int8PieceDepth = 384;
@@ -78,22 +79,57 @@ struct Int8Line {
 
     /// `lines` are groups here. Two groups follow a line of scales.
     template <uint32_t Blocks, uint32_t Tokens, bool Accumulate> static void tile(PanelProduct<QuantizedGroup> p) {
-        Vector sums[Blocks][Tokens];
-        startSums<Accumulate>(sums, p.y, p.yStride);
-        for (uint32_t group = 0; group < p.lines; group += 2) {
-            const char *scales = p.panel;
-            p.panel += p.lineStride;
-            addGroup<Blocks, Tokens, false>(sums, p, scales);
-            if (group + 1 < p.lines) {
-                addGroup<Blocks, Tokens, true>(sums, p, scales);
+        for (uint32_t group = 0; group < p.lines; group += runGroups) {
+            const QuantizedGroup *x = p.x;
+            Vector run[Blocks][Tokens];
+            addRun(run, p, p.lines - group < runGroups ? p.lines - group : runGroups);
+            if (Accumulate || group > 0) {
+                addToRows<true>(run, p, x);
+            } else {
+                addToRows<false>(run, p, x);
             }
         }
-        storeSums(sums, p.y, p.yStride);
     }
 
-    /// Adds a group to the sums and moves `p` behind it. The odd group's scales are in the high halves.
-    template <uint32_t Blocks, uint32_t Tokens, bool Odd>
-    MK_INLINE void addGroup(Vector (&sums)[Blocks][Tokens], PanelProduct<QuantizedGroup> &p, const char *scales) {
+    /// y += run * scale; between runs sums lie there, as registers are needed for other things.
+    template <bool Accumulate, uint32_t Blocks, uint32_t Tokens>
+    MK_INLINE void addToRows(const Vector (&run)[Blocks][Tokens], const PanelProduct<QuantizedGroup> &p,
+                             const QuantizedGroup *x) {
+#pragma GCC unroll 8
+        for (uint32_t t = 0; t < Tokens; t++) {
+            const Vector scale = broadcast(x[t * p.xStride].scale);
+#pragma GCC unroll 8
+            for (uint32_t b = 0; b < Blocks; b++) {
+                float *y = p.y + t * p.yStride + b * blockRows;
+                const Vector product = run[b][t] * scale;
+                store(y, Accumulate ? load(y) + product : product);
+            }
+        }
+    }
+
+    /// The sum of `groups` groups whose activations have one scale; moves `p` behind them.
+    template <uint32_t Blocks, uint32_t Tokens>
+    MK_INLINE void addRun(Vector (&run)[Blocks][Tokens], PanelProduct<QuantizedGroup> &p, uint32_t groups) {
+        const char *scales = nextScales(p);
+        addGroup<Blocks, Tokens, false, false>(run, p, scales);
+        for (uint32_t group = 1; group < groups; group++) {
+            addGroup<Blocks, Tokens, true, true>(run, p, scales);
+            if (++group < groups) {
+                scales = nextScales(p);
+                addGroup<Blocks, Tokens, false, true>(run, p, scales);
+            }
+        }
+    }
+
+    MK_INLINE const char *nextScales(PanelProduct<QuantizedGroup> &p) {
+        const char *scales = p.panel;
+        p.panel += p.lineStride;
+        return scales;
+    }
+
+    /// Adds a group to the run, or begins it, and moves `p` behind it. The odd group's scales are in the high halves.
+    template <uint32_t Blocks, uint32_t Tokens, bool Odd, bool Accumulate>
+    MK_INLINE void addGroup(Vector (&run)[Blocks][Tokens], PanelProduct<QuantizedGroup> &p, const char *scales) {
         IntVector dots[Blocks][Tokens];
 #pragma GCC unroll 8
         for (uint32_t t = 0; t < Tokens; t++) {
@@ -109,7 +145,7 @@ struct Int8Line {
             for (uint32_t b = 0; b < Blocks; b++) {
                 weights[b] = loadBits(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
-                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                    prefetchWeights(p.panel + b * 64);
                 }
             }
 #pragma GCC unroll 8
@@ -128,29 +164,33 @@ struct Int8Line {
             const Vector scale = fromBits(Odd ? bitAnd(pair, 0xffff0000u) : shiftLeft(pair, 16));
 #pragma GCC unroll 8
             for (uint32_t t = 0; t < Tokens; t++) {
-                const Vector factor = scale * broadcast(p.x[t * p.xStride].scale);
-                sums[b][t] = sums[b][t] + toFloats(dots[b][t]) * factor;
+                const Vector product = toFloats(dots[b][t]) * scale;
+                run[b][t] = Accumulate ? run[b][t] + product : product;
             }
         }
         p.x++;
     }
 };
 
-/// The largest absolute value of 32 elements; NaN if one of them is: as integers magnitudes are in the same order, and
-/// NaN is above all.
-MK_INLINE float largestMagnitude(Vector a, Vector b) {
+/// The largest absolute values, lane by lane; NaN where one is: as integers magnitudes are in the same order, and NaN
+/// is above all.
+MK_INLINE IntVector largerMagnitudes(IntVector magnitudes, Vector x) {
+    MK_EACH {
+        const Int other = (Int)x.part[i] & 0x7fffffff;
+        magnitudes.part[i] = magnitudes.part[i] > other ? magnitudes.part[i] : other;
+    }
+    return magnitudes;
+}
+
+/// The largest of them.
+MK_INLINE float largestMagnitude(IntVector magnitudes) {
 #if defined(__AVX512F__) || defined(__AVX2__)
 #if defined(__AVX512F__)
-    const Int one = (Int)a.part[0] & 0x7fffffff, other = (Int)b.part[0] & 0x7fffffff;
-    const Int all = one > other ? one : other;
+    const Int all = magnitudes.part[0];
     const __m256i eight = _mm256_max_epi32((__m256i)__builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7),
                                            (__m256i)__builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15));
 #else
-    const __m256i low =
-        _mm256_max_epi32((__m256i)((Int)a.part[0] & 0x7fffffff), (__m256i)((Int)b.part[0] & 0x7fffffff));
-    const __m256i high =
-        _mm256_max_epi32((__m256i)((Int)a.part[1] & 0x7fffffff), (__m256i)((Int)b.part[1] & 0x7fffffff));
-    const __m256i eight = _mm256_max_epi32(low, high);
+    const __m256i eight = _mm256_max_epi32((__m256i)magnitudes.part[0], (__m256i)magnitudes.part[1]);
 #endif
     __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
@@ -159,9 +199,7 @@ MK_INLINE float largestMagnitude(Vector a, Vector b) {
 #else
     int32_t largest = 0;
     MK_EACH for (uint32_t j = 0; j < registerFloats; j++) {
-        const int32_t one = ((Int)a.part[i])[j] & 0x7fffffff, other = ((Int)b.part[i])[j] & 0x7fffffff;
-        largest = one > largest ? one : largest;
-        largest = other > largest ? other : largest;
+        largest = magnitudes.part[i][j] > largest ? magnitudes.part[i][j] : largest;
     }
     float magnitude;
     __builtin_memcpy(&magnitude, &largest, sizeof magnitude);
@@ -201,16 +239,20 @@ MK_INLINE int32_t storeBytes(IntVector first, IntVector second, int8_t *out) {
 #endif
 }
 
-/// A row in groups of 32, each with the scale that brings its largest magnitude to 127. Values are rounded to the
-/// nearest, ties to even. What is not finite makes the scale so.
-static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
-    constexpr float smallest = 1e-30f;         // Below it a group counts as zeros: 127 / magnitude must be finite.
+/// `count` elements, a multiple of 16, with the scale that brings their largest magnitude to 127. Values are rounded to
+/// the nearest, ties to even. What is not finite makes the scale so.
+MK_INLINE void quantizeRun(const float *x, uint32_t count, QuantizedGroup *out) {
+    constexpr float smallest = 1e-30f;         // Below it a run counts as zeros: 127 / magnitude must be finite.
     const Vector magic = broadcast(0x1.8p23f); // Rounds to a whole number, which is then in the low bits.
-    for (uint32_t k = 0; k < depth; k += groupDepth, out++) {
-        const Vector first = load(x + k), second = depth - k > 16 ? load(x + k + 16) : broadcast(0.0f);
-        const float magnitude = largestMagnitude(first, second);
-        const bool zero = magnitude < smallest;
-        const Vector inverse = broadcast(zero ? 0.0f : 127.0f / magnitude);
+    IntVector magnitudes{};
+    for (uint32_t k = 0; k < count; k += 16) {
+        magnitudes = largerMagnitudes(magnitudes, load(x + k));
+    }
+    const float magnitude = largestMagnitude(magnitudes);
+    const bool zero = magnitude < smallest;
+    const Vector inverse = broadcast(zero ? 0.0f : 127.0f / magnitude);
+    for (uint32_t k = 0; k < count; k += groupDepth, out++) {
+        const Vector first = load(x + k), second = count - k > 16 ? load(x + k + 16) : broadcast(0.0f);
         IntVector low = toBits(first * inverse + magic), high = toBits(second * inverse + magic);
         MK_EACH {
             low.part[i] -= (Int)magic.part[i];
@@ -221,9 +263,17 @@ static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
     }
 }
 
+static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
+    for (uint32_t k = 0; k < depth; k += runDepth, out += runGroups) {
+        const uint32_t left = (depth - k + 15) / 16 * 16;
+        quantizeRun(x + k, left < runDepth ? left : runDepth, out);
+    }
+}
+
 static void multiplyInt8(const MatrixProduct &m) {
     constexpr uint32_t pieceGroups = int8PieceDepth / groupDepth;
-    static_assert(pieceGroups % 2 == 0, "a piece must end where a line of scales ends");
+    static_assert(pieceGroups % runGroups == 0 && runGroups % 2 == 0,
+                  "a piece must end where a run and a line of scales end");
     const uint32_t allGroups = (m.depth + groupDepth - 1) / groupDepth;
     const uint32_t atOnce = m.tokens > Int8Line::mostTokens ? pieceGroups : allGroups;
     PanelProduct<QuantizedGroup> p{static_cast<const char *>(m.panel),

@@ -12,7 +12,7 @@
 // clang-format on
 
 constexpr Kernels table = {
-    .cacheFormat = CacheLine::format,
+    .cacheFormat = cacheFormat,
     .toCache = toCache,
     .prepare = prepare,
     .multiply = multiply,

@@ -20,8 +20,11 @@ constexpr uint32_t chunkPositions = 64;
 /// L1.
 constexpr uint32_t expandedDepth = 128;
 
-/// Elements along the depth that share a scale, in int8 weights and in the activations they are multiplied with.
+/// Elements along the depth that share a scale in int8 weights, and groups that share one in the activations they are
+/// multiplied with.
 constexpr uint32_t groupDepth = 32;
+constexpr uint32_t runGroups = 4;
+constexpr uint32_t runDepth = runGroups * groupDepth;
 
 constexpr size_t roundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
@@ -32,6 +35,12 @@ enum class WeightFormat : uint8_t {
     f32,  ///< element k of the 16 rows
     int8, ///< for each two groups a line of scales (bf16, as above), then 8 lines a group: 16 words of 4 elements, each
           ///< stored as its value (-127..127) + 128
+};
+
+/// How a row of keys, values or queries of one position lies in the cache and on its way to it.
+enum class CacheFormat : uint8_t {
+    f32,
+    int16, ///< a scale (f32), then whole numbers in -4095..4095; in the cache pairs along the depth share 32 bits
 };
 
 /// Elements of the depth in a line; of int8 in a line that is not of scales.
@@ -52,7 +61,7 @@ constexpr size_t panelBytes(WeightFormat format, uint32_t blocks, uint32_t depth
 /// A group of activations: values * scale.
 struct QuantizedGroup {
     int8_t values[groupDepth];
-    float scale;
+    float scale;        ///< of the whole run
     int32_t correction; ///< -128 times the sum of the values, because weights are stored with 128 added
 };
 
@@ -86,8 +95,10 @@ struct MatrixProduct {
 /// One chunk of keys and values against rows of queries, merged into each row's running state. A row is one query head
 /// of one token; row r belongs to token r / rowsPerToken.
 struct AttentionChunk {
-    const std::byte *keys;   ///< a panel in Kernels::cacheFormat: 4 blocks of 16 positions, along headDim
-    const std::byte *values; ///< as keys, valueWidth / 16 blocks of the head's elements, along chunkPositions
+    const std::byte *keys;    ///< a panel in Kernels::cacheFormat: 4 blocks of 16 positions, along headDim
+    const std::byte *values;  ///< as keys, valueWidth / 16 blocks of the head's elements, along chunkPositions
+    const float *keyScales;   ///< of each position, if the format has them
+    const float *valueScales; ///< likewise
     uint32_t headDim;
     uint32_t valueWidth;   ///< headDim rounded up to 16
     uint32_t rows;         ///< query rows
@@ -95,7 +106,7 @@ struct AttentionChunk {
     uint32_t chunkStart;   ///< position of keys[0]
     uint32_t firstToken;   ///< position of row 0's token
     uint32_t window;       ///< 0: none
-    const float *queries;  ///< [rows, queryStride], already scaled
+    const float *queries;  ///< [rows, queryStride] in the cache's format, already divided by sqrt(headDim)
     size_t queryStride;
     float *state; ///< [rows, attentionStateWidth(valueWidth)]
 };
@@ -121,9 +132,9 @@ struct SamplingKey {
 };
 
 struct Kernels {
-    /// How keys and values lie in the cache: f32, or f16 where matrix products round more than that rounds.
-    WeightFormat cacheFormat;
-    /// A key or value of `width` elements, a multiple of 16, as elements of that format. What is finite stays so.
+    /// f32, or int16 where matrix products round more than that rounds.
+    CacheFormat cacheFormat;
+    /// A query, key or value of `width` elements, a multiple of 16, as a row of that format, in at most width floats.
     void (*toCache)(const float *x, uint32_t width, void *out);
 
     /// The rows x[tokens, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights of

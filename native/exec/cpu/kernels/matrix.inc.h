@@ -2,9 +2,16 @@
 // FMA chain an output. A register tile holds tileBlocks x tokens accumulators.
 
 /// How far ahead of a single token's pass the next panels are fetched; a worker's panels follow each other, so this
-/// also fetches the next phase's. Measured with weights in memory: 10 to 40 % faster than the hardware's prefetch
-/// alone, and flat from 4 to 16 KiB.
+/// also fetches the next phase's. Measured on Intel with weights in memory: 10 to 40 % faster than the hardware's
+/// prefetch alone, and flat from 4 to 16 KiB. On AMD the hardware's alone seemed as good or
+/// better in some series and worse in others (docs/performance.md).
 constexpr size_t prefetchBytes = 8192;
+
+MK_INLINE void prefetchWeights([[maybe_unused]] const char *line) {
+#if !defined(__AVX512BF16__)
+    __builtin_prefetch(line + prefetchBytes);
+#endif
+}
 
 /// Most tokens of a register tile of f32 sums.
 constexpr uint32_t tileTokens = 6;
@@ -71,7 +78,7 @@ template <class Line> struct FusedTiles {
             for (uint32_t b = 0; b < Blocks; b++) {
                 Line::expand(p.panel + b * 64, weights[b]);
                 if constexpr (Tokens == 1) {
-                    __builtin_prefetch(p.panel + b * 64 + prefetchBytes);
+                    prefetchWeights(p.panel + b * 64);
                 }
             }
 #pragma GCC unroll 2
