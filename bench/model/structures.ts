@@ -30,7 +30,7 @@ const overLink = (devices: number) => (bytes: number) =>
   devices > 1 ? inputs.linkLatency.value + bytes / inputs.linkRate.value : 0;
 
 /**
- * The kernel in native/kernel on gfx942: 8-byte tagged words, an f32 cache, one tile (8 vectors of 16 bytes a lane, so 32
+ * The kernel in native/kernel on gfx942: 8-byte tagged words, an f16 cache, one tile (8 vectors of 16 bytes a lane, so 32
  * KiB a workgroup) asked for ahead, weights padded to whole tiles, up to eight chunks a head.
  */
 export function ours(devices: number): Structure {
@@ -41,7 +41,7 @@ export function ours(devices: number): Structure {
     lookAhead: 32768,
     window: 32768,
     wordBytes: 8,
-    cacheBytes: 4,
+    cacheBytes: 2,
     chunks: 8,
     tile: { waves: 4, tileBlocks: 8, maxGroups: 2 },
     localPages: false,
@@ -59,9 +59,4 @@ export function local(structure: Structure): Structure {
 /** The same with rows split evenly and no padding: what smaller tiles come near to. */
 export function unpadded(structure: Structure): Structure {
   return { ...structure, name: `${structure.name}, no padding`, tile: undefined };
-}
-
-/** The same with a 16-bit cache. */
-export function lighterCache(structure: Structure): Structure {
-  return { ...structure, name: `${structure.name}, 16-bit cache`, cacheBytes: 2 };
 }
