@@ -91,6 +91,8 @@ TEST(addressesOutsideAreFound) {
 TEST(useOfUndefinedValuesIsFound) {
     expectFault(17, FaultKind::undefinedValue);
     expectFault(19, FaultKind::undefinedValue);
+    expectClean(20);
+    expectFault(27, FaultKind::undefinedValue);
 }
 
 TEST(deadlockEndsTheRun) { expectFault(21, FaultKind::deadlock); }

@@ -90,6 +90,8 @@ KERNEL void faulty(const Arguments p) {
     case 15: result = out[thread() + p.count]; break;        // past the buffer
     case 17: result = out[pool()[thread()] & 63]; break;       // an address out of LDS never written
     case 19: if (pool()[thread()] == 3) { out[1] = 1; } break; // a branch on it
+    case 20: if ((pool()[thread()] & (x - 3)) == 3) { out[1] = 1; } break; // of which nothing is left: x is 3
+    case 27: if ((pool()[thread()] & (x - 2)) == 3) { out[1] = 1; } break; // of which one bit is left
     case 21: while (__hip_atomic_load(slot, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT) != 1) { __builtin_amdgcn_s_sleep(1); } break;
     case 23: if (thread() < 64) { barrier(); } break;        // waves 1 to 3 end: the hardware lets wave 0 pass
     case 25: result = *(GLOBAL u32 *)(p.input + 4 * thread() + 2); break;
