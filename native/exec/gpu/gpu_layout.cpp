@@ -1,5 +1,6 @@
 #include "exec/gpu/gpu_layout.h"
 
+#include "exec/gpu/gpu_grid.h"
 #include "exec/gpu/matrix_packing.h"
 
 #include <algorithm>
@@ -17,7 +18,6 @@ using kernel::Parameters;
 constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/attention.h
 constexpr uint32_t maxHeadDim = 256;       ///< likewise
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
-constexpr uint32_t maxCacheChunks = 8;     ///< of a KV head
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
@@ -166,46 +166,6 @@ void describeWindow(Parameters &p, const ModelSpec &spec) {
     }
 }
 
-/// Workgroups that would share a lane if one device had all lanes. What the order of sums depends on is chosen by it,
-/// so that the number of devices does not change a bit.
-uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
-    return std::max(1u, device.computeUnits / p.allLanes);
-}
-
-/// Workgroups, what each is for, and over how many of them a KV head's cache is split.
-void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &target) {
-    const uint32_t units = std::max(1u, device.computeUnits);
-    p.members = std::max(1u, units / p.lanes);
-    p.workgroups = units >= p.lanes ? p.members * p.lanes : units;
-    p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
-    const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
-    const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
-    const uint32_t wanted = p.context > 4096 ? maxCacheChunks : target.cacheChunks;
-    const uint32_t most =
-        std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
-    p.chunks = std::bit_floor(most);
-    p.chunksLog2 = static_cast<uint32_t>(std::countr_zero(p.chunks));
-    p.spinLimit = spinLimit;
-}
-
-void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
-    const uint32_t headWidth = p.laneHeads * p.headDim, alone = membersOnOneDevice(p, device);
-    const bool shared = p.headInput != kernel::headOwnLane;
-    const uint32_t headRows = // of the last lane perhaps fewer
-        spec.headType == HeadType::vocabularyParallel ? (p.vocabulary + p.allLanes - 1) / p.allLanes : p.vocabulary;
-    const auto choose = [&](uint32_t rows, uint32_t depth, uint32_t members, CutRules rules) {
-        rules.depthWaves = 1u << chooseLayout(target, rows, depth, alone, rules).depthWavesLog2;
-        return chooseLayout(target, rows, depth, members, rules);
-    };
-    auto &m = p.matrices;
-    m[kernel::matrixQkv] = choose(headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
-    m[kernel::matrixOutput] = choose(p.hidden, headWidth, p.members, {});
-    m[kernel::matrixGateUp] = choose(2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
-    m[kernel::matrixDown] = choose(p.hidden, p.laneFfn, p.members, {});
-    m[kernel::matrixHead] =
-        choose(headRows, p.hidden, shared ? p.workgroups * p.devices : p.members, {.ownSlices = true});
-}
-
 /// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
 /// the ring of weight tiles.
 void describeSharedMemory(GpuLayout &layout) {
@@ -337,8 +297,8 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     describeModel(p, spec, context, devices);
     describeLanes(p, spec);
     describeWindow(p, spec);
-    describeGrid(p, device, layout.target);
-    describeMatrices(p, device, layout.target, spec);
+    p.spinLimit = spinLimit;
+    describeGrid(p, device, layout.target, spec);
     describeSharedMemory(layout);
     Arena arena;
     placeWeights(layout, arena);

@@ -1,0 +1,91 @@
+#include "exec/gpu/gpu_grid.h"
+
+#include "exec/gpu/matrix_packing.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace monokernel {
+
+namespace {
+
+using kernel::PackedMatrix;
+using kernel::Parameters;
+
+constexpr uint32_t maxCacheChunks = 8; ///< of a KV head
+
+/// Workgroups that would share a lane if one device had all lanes.
+uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
+    return std::max(1u, device.computeUnits / p.allLanes);
+}
+
+void describeRoles(Parameters &p, const GpuDevice &device, const KernelTarget &target, uint32_t members) {
+    const uint32_t units = std::max(1u, device.computeUnits);
+    p.members = members;
+    p.workgroups = units >= p.lanes ? p.members * p.lanes : units;
+    p.xccs = p.workgroups % target.dies == 0 && device.computeUnits % target.dies == 0 ? target.dies : 1;
+}
+
+void describeChunks(Parameters &p, const GpuDevice &device, const KernelTarget &target) {
+    const uint32_t mergeable = std::max(1u, 16384 / (p.laneHeads * p.headDim)); // each reader merges all chunks
+    const uint32_t useful = p.context / (2 * target.threads) + 1; // a wave takes two blocks of positions at most
+    const uint32_t wanted = p.context > 4096 ? maxCacheChunks : target.cacheChunks;
+    const uint32_t most =
+        std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
+    p.chunks = std::bit_floor(most);
+    p.chunksLog2 = static_cast<uint32_t>(std::countr_zero(p.chunks));
+}
+
+void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
+    const uint32_t headWidth = p.laneHeads * p.headDim, alone = membersOnOneDevice(p, device);
+    const bool shared = p.headInput != kernel::headOwnLane;
+    const uint32_t headRows = // of the last lane perhaps fewer
+        spec.headType == HeadType::vocabularyParallel ? (p.vocabulary + p.allLanes - 1) / p.allLanes : p.vocabulary;
+    const auto choose = [&](uint32_t rows, uint32_t depth, uint32_t members, CutRules rules) {
+        rules.depthWaves = 1u << chooseLayout(target, rows, depth, alone, rules).depthWavesLog2;
+        return chooseLayout(target, rows, depth, members, rules);
+    };
+    auto &m = p.matrices;
+    m[kernel::matrixQkv] = choose(headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
+    m[kernel::matrixOutput] = choose(p.hidden, headWidth, p.members, {});
+    m[kernel::matrixGateUp] = choose(2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
+    m[kernel::matrixDown] = choose(p.hidden, p.laneFfn, p.members, {});
+    m[kernel::matrixHead] =
+        choose(headRows, p.hidden, shared ? p.workgroups * p.devices : p.members, {.ownSlices = true});
+}
+
+/// Bytes that a workgroup streams a token, padding included.
+uint64_t streamedByMember(const KernelTarget &target, const Parameters &p) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+        bytes += memberBytes(target, p.matrices[i]) * (i == kernel::matrixHead ? 1 : p.layers);
+    }
+    return bytes;
+}
+
+/// Leaves out workgroups for whose rows there is room in the others' padding, up to an eighth of them: what is left is
+/// done in the same time, and the memory streams less. (132 multiprocessors, four lanes of 3,072 rows: 33 workgroups a
+/// lane stream 3 % more than 32 do.)
+void dropPadding(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
+    const uint64_t most = streamedByMember(target, p);
+    const uint32_t fewest = p.members - p.members / 8;
+    Parameters fewer = p;
+    for (uint32_t members = p.members - 1; members >= fewest; members--) {
+        describeRoles(fewer, device, target, members);
+        describeMatrices(fewer, device, target, spec);
+        if (fewer.xccs == p.xccs && streamedByMember(target, fewer) <= most) {
+            p = fewer;
+        }
+    }
+}
+
+} // namespace
+
+void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
+    describeRoles(p, device, target, std::max(1u, std::max(1u, device.computeUnits) / p.lanes));
+    describeChunks(p, device, target);
+    describeMatrices(p, device, target, spec);
+    dropPadding(p, device, target, spec);
+}
+
+} // namespace monokernel
