@@ -161,17 +161,18 @@ TEST(buffersDoNotOverlap) {
 }
 
 /// A Laneformer of eight lanes with long contexts, so that nothing but the grid limits how it is cut.
-Plan largePlan() {
+Plan largePlan(uint32_t hidden = 1024, uint32_t heads = 16, uint32_t ffn = 4096) {
     ModelSpec spec;
     spec.family = Family::laneformer;
     spec.vocabularySize = 32000;
-    spec.hiddenSize = 1024;
+    spec.hiddenSize = hidden;
     spec.layerCount = 2;
-    spec.headCount = spec.kvHeadCount = 16;
-    spec.headDim = 64;
-    spec.ffnSize = 4096;
+    spec.headCount = heads;
+    spec.kvHeadCount = 16;
+    spec.headDim = hidden / heads;
+    spec.ffnSize = ffn;
     spec.maxPositions = 8192;
-    spec.ropeInverseFrequency.assign(32, 1.0f);
+    spec.ropeInverseFrequency.assign(spec.headDim / 2, 1.0f);
     spec.laneCount = 8;
     spec.broadcastDelay = 2;
     spec.useEarlyComm = false;
@@ -204,16 +205,43 @@ TEST(theNumberOfDevicesChangesNoOrderOfSums) {
     CHECK_MESSAGE(refusal.find("8 lanes") != std::string::npos, refusal);
 }
 
+/// Bytes that one workgroup streams of all layers and the head.
+uint64_t streamed(const GpuLayout &layout) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+        const uint32_t layers = i == kernel::matrixHead ? 1 : layout.parameters.layers;
+        bytes += memberBytes(layout.target, layout.parameters.matrices[i]) * layers;
+    }
+    return bytes;
+}
+
+/// Workgroups that would only carry padding are left out, and none of the others has more to do for it.
+TEST(paddingHasNoWorkgroupsOfItsOwn) {
+    const Plan plan = largePlan(3072, 32, 12288);
+    for (const auto &[units, devices, members] : {std::array{132u, 1u, 16u}, {132u, 2u, 32u}, {132u, 4u, 64u}}) {
+        const GpuLayout layout = layOut(plan, {"sm_90", "test", 0, units, 0}, {{}, 1, 0}, devices);
+        CHECK(layout.parameters.members == members);
+        CHECK(streamed(layout) * members * 8 <
+              1.01 * (2 * 8.0 * (768 + 384 + 3072 + 1536) * 3072 + 32000.0 * 3072) * 2);
+    }
+    for (uint32_t units = 8; units <= 304; units++) {
+        const GpuLayout layout = layOut(plan, {"sm_90", "test", 0, units, 0}, {{}, 1, 0});
+        const uint32_t all = units / 8, members = layout.parameters.members;
+        CHECK(members <= all && members >= all - all / 8 && layout.parameters.workgroups == 8 * members);
+    }
+}
+
 TEST(gridsServeEveryLane) {
     const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
     const Plan plan = makePlan(model.spec());
     for (const auto &[units, workgroups, members, dies] : {std::array{1u, 1u, 1u, 1u},
                                                            {7u, 7u, 1u, 1u},
                                                            {8u, 8u, 1u, 8u},
-                                                           {304u, 304u, 38u, 8u},
-                                                           {303u, 296u, 37u, 1u}}) {
+                                                           {304u, 272u, 34u, 8u}, // of 38: each has rows of two pairs
+                                                           {303u, 264u, 33u, 1u}}) {
         const kernel::Parameters p = layOut(plan, {"gfx942", "test", 0, units, 0}, {{}, 1, 0}).parameters;
-        CHECK(p.workgroups == workgroups && p.members == members && p.xccs == dies);
+        CHECK_MESSAGE(p.workgroups == workgroups && p.members == members && p.xccs == dies,
+                      std::to_string(units) + " units: " + std::to_string(p.workgroups) + " workgroups");
     }
 }
 
