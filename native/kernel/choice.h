@@ -13,11 +13,8 @@ struct Choice {
     float logit; ///< of that token
     float top;   ///< largest logit
     float sum;   ///< sum of exp(logit - top)
-    u32 flags;   ///< ChoiceFlag
+    u32 cancel;
 };
-
-/// What ends the request after a step, from any workgroup.
-enum ChoiceFlag : u32 { flagCancelled = 1, flagFailed = 2 };
 
 constexpr float log2e = 1.44269504f, ln2 = 0.69314718f, lowest = -3.0e38f;
 
@@ -32,7 +29,7 @@ DEV Choice merged(const Choice &a, const Choice &b) {
     const float top = larger(a.top, b.top);
     const float sum = a.sum * exponential2((a.top - top) * log2e) + b.sum * exponential2((b.top - top) * log2e);
     return {second ? b.best : a.best, second ? b.token : a.token, second ? b.logit : a.logit, top, sum,
-            a.flags | b.flags};
+            a.cancel | b.cancel};
 }
 
 /// Natural logarithm of x in (0, infinity), good to 1e-7 relative also near 1, where the hardware's is not: the noise
@@ -82,7 +79,7 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
     for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
         const Choice other{shuffleXor(choice.best, mask),  shuffleXor(choice.token, mask),
                            shuffleXor(choice.logit, mask), shuffleXor(choice.top, mask),
-                           shuffleXor(choice.sum, mask),   shuffleXor(choice.flags, mask)};
+                           shuffleXor(choice.sum, mask),   shuffleXor(choice.cancel, mask)};
         const bool upper = (w.lane & mask) != 0; // one order of the operands in both partners
         choice = merged(upper ? other : choice, upper ? choice : other);
     }
@@ -93,7 +90,7 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
         slot[2] = choice.logit;
         slot[3] = choice.top;
         slot[4] = choice.sum;
-        slot[5] = asFloat(choice.flags);
+        slot[5] = asFloat(choice.cancel);
     }
     rejoin();
     barrier();
@@ -118,7 +115,7 @@ template <class Put> DEV void summarize(const Choice &choice, Put put) {
     put(summaryLogit, choice.logit);
     put(summaryMax, choice.top);
     put(summarySum, choice.sum);
-    put(summaryFlags, asFloat(choice.flags));
+    put(summaryCancel, asFloat(choice.cancel));
 }
 
 /// Publishes the workgroup's summary of the step. Everything it did in this step comes before.
@@ -142,7 +139,6 @@ DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count) {
         }
         rejoin();
     }
-    choice.flags |= w.failed != 0 ? flagFailed : 0;
     return workgroupChoice(w, p.scratchOffset, choice);
 }
 

@@ -111,7 +111,7 @@ DEV void runRequest(Arguments &all, Worker &w) {
         const Step step{position, Parked(stepTokens(p, position)), token, Parked(row)};
         const Parked cancel(uniform(w.group == 0 ? systemLoad(global<const u32>(p.cancel)) : 0));
         Choice choice = runStep(p, w, stream, step, Parked(position + 1 >= p.promptLength || row != ~0u ? 1 : 0));
-        choice.flags = cancel != cancelNothing ? flagCancelled : 0;
+        choice.cancel = cancel != cancelNothing ? 1 : 0;
         position = opaque(position); // what was computed of it before the step is computed again after it
         release();                   // the cache, before the summary that lets others go on to read it
         barrier();
@@ -119,16 +119,15 @@ DEV void runRequest(Arguments &all, Worker &w) {
         publishSummary(q, w, choice);
         choice = collectSummaries(q, w);
         const bool last = position + 1 >= q.promptLength;
-        u32 flags = uniform(choice.flags);
         if (last && q.wanted == 0 && cutsCandidates(q)) {
             drawFromCandidates(q, w, position + 1, choice);
-            flags |= anyFailed(q, w) ? flagFailed : 0;
         }
         position += step.count;
         w.tag++;
-        if ((flags & flagFailed) != 0) {
+        const u32 cancelled = uniform(choice.cancel);
+        if (anyFailed(q, w)) {
             progress.stop = stopFailed;
-        } else if (flags != 0) {
+        } else if (cancelled != 0) {
             progress.stop = stopCancelled;
         } else if (!last) {
             token = uniform(global<const u32>(q.tokens)[position]);

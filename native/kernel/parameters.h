@@ -178,7 +178,7 @@ struct Parameters {
 constexpr u32 maxPrefillTokens = 16;
 
 /// Words of a workgroup's summary of a step.
-enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryFlags, summaryWords };
+enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };
 
 /// A division by a parameter as a product: quotient(value, divisorOf(d)) is value / d where value * d < 2^32. The
 /// hardware has no integer division; the compiler's takes some 150 cycles, and stands in attention's way.
