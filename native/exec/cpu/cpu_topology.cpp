@@ -51,8 +51,9 @@ uint64_t cacheBytes(std::string_view text) {
     return text.ends_with('M') ? value << 20 : text.ends_with('K') ? value << 10 : value;
 }
 
-uint64_t nodeMemory(const path &node) {
-    std::ifstream in(node / "meminfo");
+/// MemTotal of a machine's or a node's meminfo, in bytes; 0 if it is not there.
+uint64_t totalMemory(const path &meminfo) {
+    std::ifstream in(meminfo);
     for (std::string line; std::getline(in, line);) {
         if (const size_t at = line.find("MemTotal:"); at != std::string::npos) {
             const size_t digits = line.find_first_of("0123456789", at);
@@ -94,12 +95,19 @@ std::vector<CpuNode> readNodes(const path &folder, std::vector<CpuCore> &cores) 
     for (const uint32_t index : processorList(firstLine(folder / "online"))) {
         const path node = folder / ("node" + std::to_string(index));
         const std::set<uint32_t> processors = processorList(firstLine(node / "cpulist"));
-        nodes.push_back({index, nodeMemory(node)});
+        nodes.push_back({index, totalMemory(node / "meminfo")});
         for (CpuCore &core : cores) {
             core.node = processors.contains(core.processor) ? index : core.node;
         }
     }
     return nodes.empty() ? std::vector<CpuNode>{{0, 0}} : nodes;
+}
+
+/// A virtual machine's only node may still say what there was at its start; the machine's own total has grown since.
+void countGrownMemory(std::vector<CpuNode> &nodes, const path &system) {
+    if (nodes.size() == 1) {
+        nodes[0].memoryBytes = std::max(nodes[0].memoryBytes, totalMemory(system / "proc/meminfo"));
+    }
 }
 
 std::vector<CpuCache> readCaches(const path &cpus, const std::vector<CpuCore> &cores) {
@@ -132,6 +140,7 @@ CpuTopology readCpuTopology(std::span<const uint32_t> used, const std::filesyste
     topology.name = processorName(system);
     topology.cores = readCores(devices / "cpu", online, used);
     topology.nodes = readNodes(devices / "node", topology.cores);
+    countGrownMemory(topology.nodes, system);
     topology.caches = readCaches(devices / "cpu", topology.cores);
     return topology;
 }

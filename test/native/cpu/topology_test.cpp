@@ -89,6 +89,17 @@ TEST(aSystemThatSaysNothingHasTheUsedCores) {
     CHECK(topology.nodes.size() == 1 && topology.caches.empty() && topology.name.empty());
 }
 
+TEST(memoryThatGrewAfterTheStartCounts) {
+    const Machine machine;
+    machine.write("sys/devices/system/node/online", "0");
+    machine.write("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal:       1048576 kB");
+    machine.write("proc/meminfo", "MemTotal:        3145728 kB\nMemFree:  1 kB");
+    const std::vector<uint32_t> used{0};
+    CHECK(readCpuTopology(used, machine.root).nodes[0].memoryBytes == 3ull << 30);
+    machine.write("proc/meminfo", "MemTotal:         524288 kB"); // less the kernel's own, as on other machines
+    CHECK(readCpuTopology(used, machine.root).nodes[0].memoryBytes == 1ull << 30);
+}
+
 TEST(nonsenseIsNotBelieved) {
     const Machine machine;
     machine.write("sys/devices/system/cpu/online", "0-,x,7-3,0-99999999999,-");
