@@ -88,7 +88,10 @@ function kernelLines({ kernels }: TopologyResult): string[] {
 function modelLines({ model }: TopologyResult): string[] {
   if (model.name === undefined) return [`${model.path}: cannot be used`];
   const lanes = count(model.lanes ?? 1, 'lane');
-  return [`${model.path}: ${model.family ?? 'unknown family'}, ${lanes}; the weights are checked when they are loaded`];
+  return [
+    `${model.path}: ${model.family ?? 'unknown family'}, ${lanes}`,
+    'its weights are checked when they are loaded',
+  ];
 }
 
 function placementLines({ placement, engine, model }: TopologyResult): string[] {
