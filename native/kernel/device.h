@@ -69,6 +69,7 @@ DEV u32 secondParts(const SplitPair &pair) { return upperHalves(pair.leading, pa
 DEV u32 leadingPair(u32 first, u32 second) { return (first & 0xffffu) | second << 16; }
 DEV u32 remainderPair(u32 first, u32 second) { return upperHalves(first, second); }
 
+/// value / d, given divisorOf(d) (parameters.h) and value * d < 2^32.
 DEV u32 quotient(u32 value, u32 divisor) {
     return divisor == 0 ? value : static_cast<u32>(static_cast<u64>(value) * divisor >> 32);
 }

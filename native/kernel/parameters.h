@@ -103,15 +103,15 @@ struct Parameters {
     u32 broadcastDelay, earlyReduction, lateReduction, headInput;
     u32 window, windowBelow, windowFrom; ///< the window holds on layers < windowBelow or >= windowFrom
     u32 ropeHalves, perLaneNorm, hasBias, hasQkNorm, context;
-    float normEpsilon, queryScale, ownScale, laneScale, perHidden,
-        perHeadDim;    ///< the last two: 1 / hidden, 1 / headDim
-    u64 embedding;     ///< bf16 [vocabulary, hidden]
-    u64 attentionNorm; ///< f32 [layers, lanes or 1, hidden]
-    u64 ffnNorm;       ///< likewise
-    u64 finalNorm;     ///< f32 [lanes or 1, hidden]
-    u64 qkvBias;       ///< f32 [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
-    u64 qkNorm;        ///< f32 [layers, 2, headDim]
-    u64 rope;          ///< f32 [context, headDim / 2, 2]: cosine, sine
+    float normEpsilon, queryScale, ownScale, laneScale;
+    float perHidden, perHeadDim; ///< 1 / hidden, 1 / headDim
+    u64 embedding;               ///< bf16 [vocabulary, hidden]
+    u64 attentionNorm;           ///< f32 [layers, lanes or 1, hidden]
+    u64 ffnNorm;                 ///< likewise
+    u64 finalNorm;               ///< f32 [lanes or 1, hidden]
+    u64 qkvBias;                 ///< f32 [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
+    u64 qkNorm;                  ///< f32 [layers, 2, headDim]
+    u64 rope;                    ///< f32 [context, headDim / 2, 2]: cosine, sine
 
     // The grid and its memory.
     u32 workgroups, members, spinLimit;

@@ -59,7 +59,7 @@ struct WeightStream {
 private:
     /// A tile has been asked for.
     DEV_MEMBER void count(Arguments &p, const Worker &w) {
-        left += ~0u;
+        left += ~0u; // one less: a parked number can be added to where it lies
         if (left == 0) {
             advance(p, w);
         }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 
 namespace monokernel {
@@ -15,8 +14,8 @@ namespace {
 using kernel::PackedMatrix;
 using kernel::Parameters;
 
-constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/attention.h
-constexpr uint32_t maxHeadDim = 256;       ///< likewise
+constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/softmax.h
+constexpr uint32_t maxHeadDim = 256;       ///< as in kernel/attention.h
 constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
@@ -177,8 +176,7 @@ void describeSharedMemory(GpuLayout &layout) {
     }
     const uint32_t sums = target.waves() * target.tileBlocks * 16 * kernel::maxPrefillTokens; // of a prefill group
     p.scratchOffset = 0;
-    const uint32_t group = p.laneHeads / p.laneKvHeads;
-    const uint32_t scratch = (group + 2) * p.headDim + target.waves() * maxQueriesOfPass * (p.headDim + 2);
+    const uint32_t scratch = (p.headGroup + 2) * p.headDim + target.waves() * maxQueriesOfPass * (p.headDim + 2);
     p.partialOffset = (std::max({stage, sums, scratch, 64 * target.waves()}) + 3) / 4 * 4;
     p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
     const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;

@@ -47,8 +47,8 @@ TranslatedExecutor open(const std::string &name, const Schedule &s) {
 }
 
 std::string labelOf(const std::string &name, const Schedule &s) {
-    return name + ", " + std::to_string(s.devices) + " devices of " + std::to_string(s.computeUnits) +
-           " workgroups, seed " + std::to_string(s.seed);
+    return name + ", " + std::to_string(s.devices) + " devices of " + std::to_string(s.computeUnits) + " units, seed " +
+           std::to_string(s.seed);
 }
 
 /// Runs `body(executor, label)` and says how long it took.

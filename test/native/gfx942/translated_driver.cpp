@@ -105,6 +105,7 @@ void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t wo
     }
     upload(parameters_, parameters);
     fault_.reset();
+    workgroups_ = workgroups;
     launch_ = std::make_unique<Launch>(kernel_, *box_, number_, codeBase_, parameters_,
                                        LaunchOptions{.workgroups = workgroups,
                                                      .threads = threads,

@@ -12,7 +12,7 @@ namespace gfx942 {
 
 /// How the translated kernel runs behind a TranslatedDriver.
 struct TranslationOptions {
-    u32 computeUnits = 8; ///< workgroups that the executor will launch
+    u32 computeUnits = 8; ///< the executor launches a workgroup on each, but for some that would only carry padding
     u64 seed = 0;         ///< see LaunchOptions
     u32 slice = 400;
     u64 memoryBytes = u64{1} << 30;
@@ -52,6 +52,8 @@ public:
     const std::vector<uint8_t> &reached() const { return reached_; }
     /// Wave-instructions of all launches.
     u64 executed() const { return executed_; }
+    /// Of the latest launch.
+    u32 workgroups() const { return workgroups_; }
 
 private:
     uint64_t allocate(uint64_t bytes, MemoryKind kind);
@@ -70,6 +72,7 @@ private:
     std::unique_ptr<Launch> launch_;
     std::optional<FaultKind> fault_;
     u64 executed_ = 0;
+    u32 workgroups_ = 0;
     std::vector<uint8_t> reached_;
 };
 

@@ -215,6 +215,17 @@ uint64_t streamed(const GpuLayout &layout) {
     return bytes;
 }
 
+/// The same matrices cut for `members` workgroups a lane.
+GpuLayout cutFor(uint32_t members, GpuLayout layout) {
+    for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+        kernel::PackedMatrix &m = layout.parameters.matrices[i];
+        const uint32_t sharing = i == kernel::matrixHead ? members * layout.parameters.allLanes : members;
+        m = chooseLayout(layout.target, m.laneRows, m.depth, sharing,
+                         {.rowMultiple = i == kernel::matrixGateUp ? 2u : 1u, .depthWaves = 1u << m.depthWavesLog2});
+    }
+    return layout;
+}
+
 /// Workgroups that would only carry padding are left out, and none of the others has more to do for it.
 TEST(paddingHasNoWorkgroupsOfItsOwn) {
     const Plan plan = largePlan(3072, 32, 12288);
@@ -228,6 +239,7 @@ TEST(paddingHasNoWorkgroupsOfItsOwn) {
         const GpuLayout layout = layOut(plan, {"sm_90", "test", 0, units, 0}, {{}, 1, 0});
         const uint32_t all = units / 8, members = layout.parameters.members;
         CHECK(members <= all && members >= all - all / 8 && layout.parameters.workgroups == 8 * members);
+        CHECK_MESSAGE(streamed(layout) <= streamed(cutFor(all, layout)), std::to_string(units) + " units");
     }
 }
 

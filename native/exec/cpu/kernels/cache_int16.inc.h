@@ -26,8 +26,8 @@ struct CacheLine {
             for (uint32_t b = 0; b < Blocks; b++) {
                 pairs[b] = (Int)_mm512_loadu_si512(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
-                    // To the L2: what is asked for into the L1 holds up the loads. Both it and no prefetch were slower
-                    // after 1,800 tokens.
+                    // To the L2: what is asked for into the L1 holds up the loads. Both it and no prefetch are slower
+                    // after 1,800 tokens (docs/performance.md).
                     __builtin_prefetch(p.panel + b * 64 + prefetchBytes, 0, 2);
                 }
             }

@@ -3,8 +3,8 @@
 
 /// How far ahead of a single token's pass the next panels are fetched; a worker's panels follow each other, so this
 /// also fetches the next phase's. Measured on Intel with weights in memory: 10 to 40 % faster than the hardware's
-/// prefetch alone, and flat from 4 to 16 KiB. On AMD the hardware's alone seemed as good or
-/// better in some series and worse in others (docs/performance.md).
+/// prefetch alone, and flat from 4 to 16 KiB. On AMD no difference was seen that turns of one series do not have too
+/// (docs/performance.md), so there the hardware's is left to it.
 constexpr size_t prefetchBytes = 8192;
 
 MK_INLINE void prefetchWeights([[maybe_unused]] const char *line) {
