@@ -113,7 +113,7 @@ const nodeTests = (folder) => async () => {
 
 const stages = {
   build: npm('build'),
-  kernels: npm('build:kernels'),
+  kernels: command('node', 'bench/gpu/run.mjs', 'kernels'),
   typecheck: npm('typecheck'),
   lint: npm('lint'),
   native: ctest(''),

@@ -1,16 +1,17 @@
 // Builds the kernels and the native programs that check and time them, and runs one on this machine's GPU:
+//   node bench/gpu/run.mjs kernels   the kernels alone, which needs no GPU
 //   node bench/gpu/run.mjs check   every golden checkpoint, twice more with too few registers, the nano model if it is there, 1,000
 //                                  requests with cancellations
 //   node bench/gpu/run.mjs bench   speed beside this GPU's memory, and PyTorch's with CUDA graphs where python3 has torch
 //   node bench/gpu/run.mjs homes   which memory is near which die, measured three times
-// On a machine with nothing but a GPU driver, run what this leaves in native/prebuilds/gpu from the repository's root.
+// On a machine without clang, what an earlier build left in native/prebuilds is run: carry that folder there.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { buildKernels } from '../../native/kernel/build.mjs';
+import { buildKernels, findClang } from '../../native/kernel/build.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const kernels = join(root, 'native', 'prebuilds', 'kernels');
@@ -24,10 +25,24 @@ function run(command, ...parameters) {
   }
 }
 
-function build() {
+/** Whether an earlier build left everything that is run here, for a machine that cannot build it. */
+function builtBefore() {
+  const files = ['monokernel', 'page_homes', 'stream'].map((name) => join(kernels, `${name}.sm_90.ptx`));
+  return [...files, ...built.map((program) => join(programs, program))].every((file) => existsSync(file));
+}
+
+function buildAllKernels() {
   buildKernels();
   buildKernels(join(root, 'native', 'kernel', 'page_homes.cpp'), kernels, 'page_homes');
   buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), kernels, 'stream');
+}
+
+function build() {
+  if (findClang() === undefined && builtBefore()) {
+    console.log('No clang 19 or newer here: what was built before is run.');
+    return;
+  }
+  buildAllKernels();
   const folder = join(root, 'native', 'build-gpu');
   run('cmake', '-S', 'native', '-B', folder, '-DCMAKE_BUILD_TYPE=Release', '-DMONOKERNEL_TESTS=ON');
   run('cmake', '--build', folder, '-j', '2', '--target', ...built);
@@ -38,12 +53,14 @@ function build() {
 }
 
 function check() {
+  build();
   const nano = join('models', 'laneformer-nano');
   const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
   run(join(programs, 'gpu_check'), kernels, 'golden', 'starved', 'cancel', 'halves', 'devices', ...withNano);
 }
 
 function bench() {
+  build();
   run(join(programs, 'gpu_bench'), kernels);
   const torch = spawnSync('python3', ['-c', 'import torch; assert torch.cuda.is_available()'], { stdio: 'ignore' });
   if (torch.status === 0) {
@@ -54,17 +71,17 @@ function bench() {
 }
 
 function homes() {
+  build();
   run(join(programs, 'gpu_homes'), kernels);
 }
 
-const actions = { check, bench, homes };
+const actions = { kernels: buildAllKernels, check, bench, homes };
 const action = actions[process.argv[2]];
 if (action === undefined) {
-  console.error('usage: node bench/gpu/run.mjs check|bench|homes');
+  console.error('usage: node bench/gpu/run.mjs kernels|check|bench|homes');
   process.exitCode = 2;
 } else {
   try {
-    build();
     action();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

@@ -53,7 +53,7 @@ const targets = [
 ];
 
 /** The first clang of version 19 or newer, or undefined. */
-function findClang() {
+export function findClang() {
   for (const command of candidates) {
     try {
       const text = execFileSync(command, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });

@@ -111,6 +111,9 @@ DEV void barrier() {
 }
 DEV void nap() { __builtin_amdgcn_s_sleep(1); }
 
+/// Memory that is read once, by this thread alone.
+DEV u32x4 streamLoad(GLOBAL const void *from) { return __builtin_nontemporal_load((GLOBAL const u32x4 *)from); }
+
 DEV u64 pollWord(GLOBAL const u64 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 DEV u32 pollWord(GLOBAL const u32 *from) { return __hip_atomic_load(from, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT); }
 DEV WordPair pollPair(GLOBAL const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }

@@ -78,6 +78,15 @@ DEV void barrier() { __syncthreads(); }
 /// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
 
+/// Memory that is read once, by this thread alone.
+DEV u32x4 streamLoad(GLOBAL const void *from) {
+    u32 a, b, c, d;
+    asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0,%1,%2,%3},[%4];"
+                 : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                 : "l"(from));
+    return u32x4{a, b, c, d};
+}
+
 DEV u64 pollWord(GLOBAL const u64 *from) {
     u64 word;
     asm volatile("ld.relaxed.gpu.global.u64 %0,[%1];" : "=l"(word) : "l"(from) : "memory");

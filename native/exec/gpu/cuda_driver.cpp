@@ -144,9 +144,12 @@ public:
         return {static_cast<std::byte *>(host), device};
     }
 
+    // On the launches' stream: a copy from pageable memory may return before it has landed, and the null stream orders
+    // nothing on a non-blocking one.
     void upload(uint64_t address, std::span<const std::byte> from) override {
         enter();
-        check("cuMemcpyHtoD_v2", address, static_cast<const void *>(from.data()), from.size());
+        check("cuMemcpyHtoDAsync_v2", address, static_cast<const void *>(from.data()), from.size(), stream_);
+        check("cuStreamSynchronize", stream_);
     }
 
     void download(std::span<std::byte> to, uint64_t address) override {
