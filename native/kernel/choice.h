@@ -72,19 +72,25 @@ DEV void admitLogit(Arguments &p, Choice &choice, u32 position, u32 token, float
     choice.top = top;
 }
 
-/// The workgroup's choice from its threads', the same in all of them. Uses shared memory from `at`; ends with a
-/// barrier.
-DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
+/// The choice of `lanes` neighbours, a power of two, alike in all of them.
+template <u32 lanes> DEV Choice mergedAcross(const Worker &w, Choice choice) {
 #pragma unroll
-    for (u32 mask = 1; mask < waveLanes; mask <<= 1) {
+    for (u32 mask = 1; mask < lanes; mask <<= 1) {
         const Choice other{shuffleXor(choice.best, mask),  shuffleXor(choice.token, mask),
                            shuffleXor(choice.logit, mask), shuffleXor(choice.top, mask),
                            shuffleXor(choice.sum, mask),   shuffleXor(choice.cancel, mask)};
         const bool upper = (w.lane & mask) != 0; // one order of the operands in both partners
         choice = merged(upper ? other : choice, upper ? choice : other);
     }
-    SHARED float *slot = shared(at + w.wave * 8);
+    return choice;
+}
+
+/// The workgroup's choice from its threads', the same in all of them. Uses shared memory from `at`; ends with a
+/// barrier.
+DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
+    choice = mergedAcross<waveLanes>(w, choice);
     if (w.lane == 0) {
+        SHARED float *slot = shared(at + w.wave * 8);
         slot[0] = choice.best;
         slot[1] = asFloat(choice.token);
         slot[2] = choice.logit;
@@ -94,13 +100,11 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
     }
     rejoin();
     barrier();
-    Choice all = noChoice();
-    for (u32 i = 0; i < workgroupWaves; i++) {
-        SHARED const float *from = shared(at + i * 8);
-        all = merged(all, Choice{from[0], asBits(from[1]), from[2], from[3], from[4], asBits(from[5])});
-    }
+    SHARED const float *from = shared(at + (w.lane & (workgroupWaves - 1)) * 8); // each wave merges all of them
+    choice = mergedAcross<workgroupWaves>(
+        w, Choice{from[0], asBits(from[1]), from[2], from[3], from[4], asBits(from[5])});
     barrier();
-    return all;
+    return choice;
 }
 
 /// Place `index` of `count` in the summaries at `base` of this step; the next step's have another place.
