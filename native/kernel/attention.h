@@ -54,10 +54,11 @@ DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, 
 /// The last chunk's unit owns the new position: it attends to it.
 DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == p.chunks - 1; }
 
-/// Brings the unit's queries, and its owner the new key and value, into shared memory. Ends with a barrier.
+/// Brings the unit's queries, and its owner the new key and value, into shared memory: the last waves first, which seldom
+/// have a block of the cache to ask for before. Ends with a barrier.
 DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
     const u32 group = p.headGroup;
-    for (u32 v = w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
+    for (u32 v = workgroupWaves - 1 - w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
         const HeadVector kind = v < group ? vectorQuery : v == group ? vectorKey : vectorValue;
         const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
         stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), kind);
