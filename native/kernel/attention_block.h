@@ -44,15 +44,20 @@ DEV void scoreBlock(Arguments &p, const Worker &w, const CacheHead &cache, u32 q
         for (u32 q = 0; q < queries; q++) {
             with[q] = (SHARED const f32x4 *)shared(scratchVector(p, query + q) + base * pieceHalves);
         }
+        const auto add = [&](u32 count) INLINED {
 #pragma unroll
-        for (u32 i = 0; i < asked; i++) {
-            if (base + i < pieces) {
+            for (u32 i = 0; i < asked; i++) {
+                if (i < count) {
 #pragma unroll
-                for (u32 q = 0; q < queries; q++) {
-                    dotPiece(ahead.keys[i], with[q] + 2 * i, sums[q]);
+                    for (u32 q = 0; q < queries; q++) {
+                        dotPiece(ahead.keys[i], with[q] + 2 * i, sums[q]);
+                    }
                 }
             }
-        }
+        };
+        // Without conditions where it can be: behind them each piece would wait for its own loads.
+        either(
+            base + asked <= pieces, [&]() INLINED { add(asked); }, [&]() INLINED { add(pieces - base); });
         base += asked;
     } while (asked * pieceHalves < capacity && base < pieces);
     const u32 position = walk.block * waveLanes + w.lane;
