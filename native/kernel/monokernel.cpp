@@ -40,6 +40,7 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
     rejoin();
     barrier();
     float failed = 0.0f;
+#pragma unroll
     for (u32 i = 0; i < workgroupWaves; i++) {
         failed += flags[i];
     }

@@ -70,6 +70,7 @@ DEV void storeNormSum(Arguments &p, const Worker &w, float squares) {
 /// is normed.
 DEV float normScale(Arguments &p, u32 phase) {
     float sum = 0.0f;
+#pragma unroll
     for (u32 i = 0; i < workgroupWaves; i++) {
         sum += *shared(p.sumsOffset + (phase & 1) * workgroupWaves + i);
     }
