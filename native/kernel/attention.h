@@ -54,8 +54,8 @@ DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, 
 /// The last chunk's unit owns the new position: it attends to it.
 DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == p.chunks - 1; }
 
-/// Brings the unit's queries, and its owner the new key and value, into shared memory: the last waves first, which seldom
-/// have a block of the cache to ask for before. Ends with a barrier.
+/// Brings the unit's queries, and its owner the new key and value, into shared memory: by the last waves, which seldom
+/// have a block of the cache to ask for. A barrier must follow.
 DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
     const u32 group = p.headGroup;
     for (u32 v = workgroupWaves - 1 - w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
@@ -63,11 +63,10 @@ DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
         const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
         stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), kind);
     }
-    barrier();
 }
 
-/// A unit of heads of up to `capacity` elements, `queries` at a time. The first block of the cache is asked for before
-/// the queries are waited for: by the time they are there it is too.
+/// A unit of heads of up to `capacity` elements, `queries` at a time. Most waves ask for the first block of the cache
+/// while the last ones wait for the queries: by the time these are there it is too.
 template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker &w, const AttentionUnit &unit) {
     Arguments &p = *refresh(&all);
     const AttentionUnit u{
@@ -85,7 +84,7 @@ template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker 
             askValues(p, w, cache, walk.block, 0, ahead);
         }
         if (query == 0) {
-            stageUnit(p, w, u);
+            barrier();
         }
         attendQueries<queries, capacity>(p, w, u, query, minimum(queries, group - query), cache, walk, ahead);
         query += queries;
@@ -145,6 +144,7 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         if (prefill) {
             awaitCached(p, w, layer, lane, token, u.kvHead);
         }
+        stageUnit(p, w, u);
         attendHead(p, w, u);
         if (ownsPosition(p, u) && !prefill) {
             const u32 key = p.headGroup;
