@@ -184,8 +184,9 @@ DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 pha
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
     KERNEL_MARK("stage");
-    if (phase == phaseQkv) {
-        prefetchCache(p, w, layer, lane, step.position);
+    if (phase == phaseOutput) { // waits long for its input, and the next attention is far enough
+        const bool last = layer + 1 == p.layers;
+        prefetchCache(p, w, last ? 0 : layer + 1, lane, step.position + (last ? 1 : 0));
     }
     auto &&m = matrixArguments(p, matrixOf(phase)); // a copy where indexing arguments is costly
     DelayedWords early{};

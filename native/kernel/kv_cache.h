@@ -111,7 +111,7 @@ DEV u32 firstBlock(Arguments &p, const Worker &w, u32 begin, u32 chunk) {
     return begin / waveLanes + chunk + p.chunks * w.wave;
 }
 
-/// Has the wave's first block of the cache on its way to the L2 before the attention phase begins.
+/// Has the wave's first block of a layer's cache on its way to the L2 before its attention phase begins.
 DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 position) {
     if (w.member >= p.laneKvHeads * p.chunks) {
         return;
