@@ -23,12 +23,14 @@ const common = [
   '-fno-exceptions',
   '-fno-rtti',
   '-fno-vectorize',
+  '-fno-unroll-loops', // only those that the source names: the others run once or twice, and code costs cache
   '-fno-slp-vectorize',
   '-fuse-cuid=none', // the same bytes from every checkout
   '-Wall',
   '-Wextra',
   '-Wno-unused-function',
   '-Wno-pass-failed',
+  ...['-mllvm', '-disable-lsr'], // what it moves ahead of loops does not fit into the registers
 ];
 
 const targets = [
@@ -37,8 +39,8 @@ const targets = [
     flags: [
       ...['-x', 'hip', '--offload-arch=gfx942', '--offload-device-only', '-nogpuinc', '-nogpulib', '-nostdinc'],
       ...['-mcode-object-version=5', '--no-gpu-bundle-output'],
-      // What these passes move ahead of loops does not fit into the scalar registers; joined edges save copies.
-      ...['-disable-machine-licm', '-disable-lsr', '-join-splitedges'].flatMap((option) => ['-mllvm', option]),
+      // What the first pass moves ahead of loops does not fit into the scalar registers; joined edges save copies.
+      ...['-disable-machine-licm', '-join-splitedges'].flatMap((option) => ['-mllvm', option]),
     ],
   },
   {
