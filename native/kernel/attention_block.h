@@ -56,8 +56,7 @@ DEV void scoreBlock(Arguments &p, const Worker &w, const CacheHead &cache, u32 q
             }
         };
         // Without conditions where it can be: behind them each piece would wait for its own loads.
-        either(
-            base + asked <= pieces, [&]() INLINED { add(asked); }, [&]() INLINED { add(pieces - base); });
+        either(base + asked <= pieces, [&]() INLINED { add(asked); }, [&]() INLINED { add(pieces - base); });
         base += asked;
     } while (asked * pieceHalves < capacity && base < pieces);
     const u32 position = walk.block * waveLanes + w.lane;

@@ -101,8 +101,8 @@ DEV Choice workgroupChoice(const Worker &w, u32 at, Choice choice) {
     rejoin();
     barrier();
     SHARED const float *from = shared(at + (w.lane & (workgroupWaves - 1)) * 8); // each wave merges all of them
-    choice = mergedAcross<workgroupWaves>(
-        w, Choice{from[0], asBits(from[1]), from[2], from[3], from[4], asBits(from[5])});
+    choice =
+        mergedAcross<workgroupWaves>(w, Choice{from[0], asBits(from[1]), from[2], from[3], from[4], asBits(from[5])});
     barrier();
     return choice;
 }
