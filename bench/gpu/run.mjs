@@ -27,8 +27,9 @@ function run(command, ...parameters) {
 
 /** Whether an earlier build left everything that is run here, for a machine that cannot build it. */
 function builtBefore() {
-  const files = ['monokernel', 'page_homes', 'stream'].map((name) => join(kernels, `${name}.sm_90.ptx`));
-  return [...files, ...built.map((program) => join(programs, program))].every((file) => existsSync(file));
+  const names = ['monokernel', 'page_homes', 'stream'];
+  const forTarget = (suffix) => names.every((name) => existsSync(join(kernels, `${name}.${suffix}`)));
+  return ['sm_90.ptx', 'gfx942.co'].some(forTarget) && built.every((program) => existsSync(join(programs, program)));
 }
 
 function buildAllKernels() {
