@@ -1,5 +1,6 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random. The
+// streaming kernel lies beside this program.
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
@@ -22,9 +23,9 @@ using Clock = std::chrono::steady_clock;
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 /// Terabytes a second that a kernel reads (copy: reads and writes), the best of five runs of several passes.
-double streamRate(const GpuDevice &device, const std::filesystem::path &kernels, bool copy) {
+double streamRate(const GpuDevice &device, const std::filesystem::path &folder, bool copy) {
     const auto driver = openGpuDriver(device);
-    driver->loadKernel(kernels / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
+    driver->loadKernel(folder / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
     const uint64_t bytes = 4ull << 30;
     kernel::StreamParameters p{};
     p.from = driver->allocate(bytes);
@@ -155,8 +156,8 @@ int main(int argc, char **argv) {
     try {
         const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
         const GpuDevice &device = devices.front();
-        const std::filesystem::path kernels = argv[1];
-        const double read = streamRate(device, kernels, false), copy = streamRate(device, kernels, true);
+        const std::filesystem::path kernels = argv[1], own = std::filesystem::path(argv[0]).parent_path();
+        const double read = streamRate(device, own, false), copy = streamRate(device, own, true);
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
                     copy);
         std::fflush(stdout);
