@@ -113,6 +113,7 @@ const nodeTests = (folder) => async () => {
 
 const stages = {
   build: npm('build'),
+  // Those that ship, and the GPU bench's own.
   kernels: command('node', 'bench/gpu/run.mjs', 'kernels'),
   typecheck: npm('typecheck'),
   lint: npm('lint'),

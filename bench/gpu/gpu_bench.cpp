@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-/// Terabytes a second that a kernel reads (copy: reads and writes), the best of five runs of several passes.
+/// Terabytes a second that a kernel reads (copy: reads and writes), the best of nine runs of several passes.
 double streamRate(const GpuDevice &device, const std::filesystem::path &folder, bool copy) {
     const auto driver = openGpuDriver(device);
     driver->loadKernel(folder / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));

@@ -11,7 +11,7 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { buildKernels, findClang } from '../../native/kernel/build.mjs';
+import { buildKernels, buildShippedKernels, findClang } from '../../native/kernel/build.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const kernels = join(root, 'native', 'prebuilds', 'kernels');
@@ -33,9 +33,8 @@ function builtBefore() {
 }
 
 function buildAllKernels() {
-  buildKernels();
-  buildKernels(join(root, 'native', 'kernel', 'page_homes.cpp'), kernels, 'page_homes');
-  buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), programs, 'stream'); // not with those that ship
+  buildShippedKernels();
+  buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), programs, 'stream');
 }
 
 function build() {

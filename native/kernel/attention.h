@@ -84,7 +84,7 @@ template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker 
             askValues(p, w, cache, walk.block, 0, ahead);
         }
         if (query == 0) {
-            barrier();
+            barrier(); // of what stageUnit brought
         }
         attendQueries<queries, capacity>(p, w, u, query, minimum(queries, group - query), cache, walk, ahead);
         query += queries;

@@ -93,14 +93,19 @@ export function buildKernels(
   });
 }
 
+/** The kernels that ship: the monokernel, and the one that finds which memory is near which die. */
+export function buildShippedKernels() {
+  buildKernels();
+  buildKernels(join(kernelFolder, 'page_homes.cpp'), outputFolder, 'page_homes');
+}
+
 if (
   process.argv[1] !== undefined &&
   existsSync(process.argv[1]) &&
   fileURLToPath(import.meta.url) === process.argv[1]
 ) {
   try {
-    buildKernels();
-    buildKernels(join(kernelFolder, 'page_homes.cpp'), outputFolder, 'page_homes');
+    buildShippedKernels();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;

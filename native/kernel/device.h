@@ -5,8 +5,8 @@
 //   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
-//   memory: shared, cacheLoad, cacheStore, pollWord, pollPair, publishWord, tickets, release; system loads
-//   and stores, which other devices and the host see
+//   memory: shared, streamLoad (the GPU bench reads by it), cacheLoad, cacheStore, pollWord, pollPair, publishWord,
+//   tickets, release; system loads and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
