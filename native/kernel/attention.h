@@ -10,9 +10,10 @@ namespace monokernel::kernel {
 
 constexpr u32 maxHeadDim = 256;
 
-/// One workgroup's share of a token's attention: a KV head and a chunk of its cache.
+/// One workgroup's share of a token's attention: a KV head, a chunk of its cache and some of the head's queries.
 struct AttentionUnit {
     u32 layer, lane, kvHead, chunk, position;
+    u32 query, queries;
     u64 queryKeyValue; ///< tagged words of [rows of q, k and v] of this lane and token
     u64 out;           ///< as publishChunk's
 };
@@ -48,7 +49,7 @@ DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, 
     if (u.chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
         attendNew(p, w, query, scratchVector(p, group), scratchVector(p, group + 1), state);
     }
-    publishChunk(p, w, scratchVector(p, group + 2), u.out, u.kvHead * group + query, count, u.chunk, state);
+    publishChunk(p, w, scratchVector(p, group + 2), u.out, u.kvHead * group + u.query + query, count, u.chunk, state);
 }
 
 /// The last chunk's unit owns the new position: it attends to it.
@@ -58,10 +59,12 @@ DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == 
 /// have a block of the cache to ask for. A barrier must follow.
 DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
     const u32 group = p.headGroup;
-    for (u32 v = workgroupWaves - 1 - w.wave; v < group + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
-        const HeadVector kind = v < group ? vectorQuery : v == group ? vectorKey : vectorValue;
-        const u32 row = v < group ? u.kvHead * group + v : p.laneHeads + (v - group) * p.laneKvHeads + u.kvHead;
-        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), kind);
+    for (u32 v = workgroupWaves - 1 - w.wave; v < u.queries + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
+        const u32 own = v < u.queries ? 0 : v - u.queries; // of the new key and value
+        const HeadVector kind = v < u.queries ? vectorQuery : own == 0 ? vectorKey : vectorValue;
+        const u32 row = v < u.queries ? u.kvHead * group + u.query + v : p.laneHeads + own * p.laneKvHeads + u.kvHead;
+        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position,
+                  scratchVector(p, v < u.queries ? v : group + own), kind);
     }
 }
 
@@ -69,11 +72,11 @@ DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
 /// while the last ones wait for the queries: by the time these are there it is too.
 template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker &w, const AttentionUnit &unit) {
     Arguments &p = *refresh(&all);
-    const AttentionUnit u{
-        opaque(unit.layer), opaque(unit.lane), opaque(unit.kvHead), opaque(unit.chunk), opaque(unit.position),
-        unit.queryKeyValue, unit.out};
+    const AttentionUnit u{opaque(unit.layer),   opaque(unit.lane),     opaque(unit.kvHead),
+                          opaque(unit.chunk),   opaque(unit.position), opaque(unit.query),
+                          opaque(unit.queries), unit.queryKeyValue,    unit.out};
     const CacheHead cache = cacheHead(p, u.layer, u.lane, u.kvHead);
-    const u32 begin = firstSeen(p, u.layer, u.position), group = p.headGroup;
+    const u32 begin = firstSeen(p, u.layer, u.position);
     const BlockWalk walk{firstBlock(p, w, begin, u.chunk), p.chunks * workgroupWaves,
                          (u.position + waveLanes - 1) / waveLanes, begin, u.position};
     CacheBlock<capacity> ahead{};
@@ -86,9 +89,9 @@ template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker 
         if (query == 0) {
             barrier(); // of what stageUnit brought
         }
-        attendQueries<queries, capacity>(p, w, u, query, minimum(queries, group - query), cache, walk, ahead);
+        attendQueries<queries, capacity>(p, w, u, query, minimum(queries, u.queries - query), cache, walk, ahead);
         query += queries;
-    } while (query < group);
+    } while (query < u.queries);
 }
 
 /// The same with as few registers as the head's size allows.
@@ -97,8 +100,10 @@ DEV void attendHead(Arguments &p, Worker &w, const AttentionUnit &u) {
         attendUnit<1, maxHeadDim>(p, w, u);
     } else if (p.headDim > 96) {
         attendUnit<maxQueries, 128>(p, w, u);
-    } else if (p.headDim > 64 || p.laneHeads > p.laneKvHeads) {
+    } else if (u.queries > 1) {
         attendUnit<maxQueries, 96>(p, w, u);
+    } else if (p.headDim > 64) {
+        attendUnit<1, 96>(p, w, u);
     } else {
         attendUnit<1, 64>(p, w, u);
     }
@@ -117,7 +122,7 @@ DEV void awaitCached(Arguments &p, Worker &w, u32 layer, u32 lane, u32 token, u3
 /// All workgroups' units of a step.
 DEV u32 unitsOf(Arguments &all, const Step &step) {
     Arguments &p = *refresh(&all);
-    return step.count * p.laneKvHeads * p.chunks;
+    return step.count * p.laneKvHeads * p.chunks * (step.count > 1 ? 1 : p.queryParts);
 }
 
 /// The attention phase: this workgroup's units of the step's tokens. In a decode step the owners write the cache; in a
@@ -130,13 +135,16 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         const bool prefill = opaque(step.count) > 1;
         const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
         const u32 outWords = p.laneHeads * p.chunks * (p.headDim + 2);
-        const u32 own = unit, head = own >> p.chunksLog2,
-                  token = quotient(head, p.kvHeadsDivisor); // [token, KV head, chunk]
+        const u32 own = unit, part = own >> p.chunksLog2; // [token, KV head, part of its queries, chunk]
+        const u32 head = prefill ? part : partHead(p, part), token = quotient(head, p.kvHeadsDivisor);
+        const u32 query = prefill ? 0 : part - head * p.queryParts; // each a part where there are several
         const AttentionUnit u{layer,
                               lane,
                               head - token * p.laneKvHeads,
                               own & (p.chunks - 1),
                               step.position + token,
+                              query,
+                              prefill || p.queryParts == 1 ? p.headGroup : 1,
                               prefill ? prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows)
                                       : edgeWords(p, p.queryKeyValue, layer, lane, rows),
                               prefill ? prefillWords(p, p.prefillAttention, layer, lane, token, outWords)
@@ -146,7 +154,7 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         }
         stageUnit(p, w, u);
         attendHead(p, w, u);
-        if (ownsPosition(p, u) && !prefill) {
+        if (ownsPosition(p, u) && query == 0 && !prefill) {
             const u32 key = p.headGroup;
             writeCache(p, cacheHead(p, layer, lane, u.kvHead), u.position, scratchVector(p, key),
                        scratchVector(p, key + 1));

@@ -111,12 +111,15 @@ DEV u32 firstBlock(Arguments &p, const Worker &w, u32 begin, u32 chunk) {
     return begin / waveLanes + chunk + p.chunks * w.wave;
 }
 
+/// The KV head of a decode step's unit of attention, which is `part` of all heads' parts.
+DEV u32 partHead(Arguments &p, u32 part) { return quotient(part, p.queryPartsDivisor); }
+
 /// Has the wave's first block of a layer's cache on its way to the L2 before its attention phase begins.
 DEV void prefetchCache(Arguments &p, const Worker &w, u32 layer, u32 lane, u32 position) {
-    if (w.member >= p.laneKvHeads * p.chunks) {
+    if (w.member >= p.laneKvHeads * p.queryParts * p.chunks) {
         return;
     }
-    const CacheHead cache = cacheHead(p, layer, lane, w.member >> p.chunksLog2);
+    const CacheHead cache = cacheHead(p, layer, lane, partHead(p, w.member >> p.chunksLog2));
     const u32 first = firstBlock(p, w, firstSeen(p, layer, position), w.member & (p.chunks - 1)) * waveLanes;
     if (first >= position) {
         return;

@@ -116,9 +116,10 @@ struct Parameters {
     // The grid and its memory.
     u32 workgroups, members, spinLimit;
     u32 xccs, ringSlots;
-    u32 chunks, chunksLog2;             ///< of a KV head's cache, a power of two
-    u32 headGroup;                      ///< query heads a KV head
-    u32 headDimDivisor, kvHeadsDivisor; ///< for quotient(): headDim and laneKvHeads
+    u32 chunks, chunksLog2; ///< of a KV head's cache, a power of two
+    u32 headGroup;          ///< query heads a KV head
+    u32 queryParts;         ///< workgroups that share a KV head's queries in a decode step: one, or one a query
+    u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor; ///< for quotient(): headDim, laneKvHeads, queryParts
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread

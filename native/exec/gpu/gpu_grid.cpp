@@ -12,7 +12,8 @@ namespace {
 using kernel::PackedMatrix;
 using kernel::Parameters;
 
-constexpr uint32_t maxCacheChunks = 8; ///< of a KV head
+constexpr uint32_t maxCacheChunks = 8;   ///< of a KV head
+constexpr uint32_t maxSplitHeadDim = 96; ///< the kernel has one query at a time for heads up to this size, and over 128
 
 /// Workgroups that would share a lane if one device had all lanes.
 uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
@@ -34,6 +35,13 @@ void describeChunks(Parameters &p, const GpuDevice &device, const KernelTarget &
         std::clamp(membersOnOneDevice(p, device) / p.laneKvHeads, 1u, std::min({wanted, mergeable, useful}));
     p.chunks = std::bit_floor(most);
     p.chunksLog2 = static_cast<uint32_t>(std::countr_zero(p.chunks));
+}
+
+/// Queries of a KV head are dealt out where there is a workgroup for each: a pass over the cache with one takes half
+/// the time of one with two, and nobody can go on before it is over.
+void describeQueries(Parameters &p) {
+    p.queryParts = p.headDim <= maxSplitHeadDim && p.laneHeads * p.chunks <= p.members ? p.headGroup : 1;
+    p.queryPartsDivisor = kernel::divisorOf(p.queryParts);
 }
 
 void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
@@ -86,6 +94,7 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     describeChunks(p, device, target);
     describeMatrices(p, device, target, spec);
     dropPadding(p, device, target, spec);
+    describeQueries(p);
 }
 
 } // namespace monokernel
