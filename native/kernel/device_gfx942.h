@@ -18,6 +18,7 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
+constexpr u32 fetchWaves = 0;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
@@ -109,6 +110,10 @@ DEV void barrier() {
     __builtin_amdgcn_s_barrier();
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
+DEV void meet() { barrier(); }
+DEV void giveRegisters() {}
+DEV void takeRegisters() {}
+DEV void leave() {}
 DEV void nap() { __builtin_amdgcn_s_sleep(1); }
 
 /// Memory that is read once, by this thread alone.
@@ -230,14 +235,14 @@ struct TileStage {
     u64 blockBytes; ///< from a piece to that of the next block
 
     DEV_MEMBER void begin(Arguments &) {}
-    DEV_MEMBER u32 depth(Arguments &) const { return 1; }
+    DEV_MEMBER void beginFetching(Arguments &) {}
     /// The next tile to ask for is at `address`, and its wave's others follow it.
     DEV_MEMBER void enter(u64 address, u32 blockRows) {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         from = opaqueLane(address + (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16);
         blockBytes = opaqueLane(blockRows * 64);
     }
-    DEV_MEMBER void fill() {
+    DEV_MEMBER bool fill(Arguments &) {
         u64 block = from;
 #define FILL(piece, registers, a, b, c, d)                                                                             \
     asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
@@ -245,6 +250,7 @@ struct TileStage {
         KERNEL_TILE(FILL)
 #undef FILL
         passWaves(block);
+        return true;
     }
     /// This lane's pieces of the tile in flight; the next one is asked for in its place. A piece is there when no more
     /// than the seven loads after its own are under way.

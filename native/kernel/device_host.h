@@ -16,6 +16,7 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
+constexpr u32 fetchWaves = 0;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
@@ -66,6 +67,10 @@ DEV i32 largestOfWave(i32 value) {
 DEV void waveSync() { host::exchange(0); }
 DEV void rejoin() {}
 DEV void barrier() { host::workgroupBarrier(); }
+DEV void meet() { barrier(); }
+DEV void giveRegisters() {}
+DEV void takeRegisters() {}
+DEV void leave() {}
 DEV void nap() { host::yield(); }
 
 DEV u32x4 streamLoad(const void *from) {
@@ -146,12 +151,16 @@ struct TileStage {
     u32 blockRows;
 
     void begin(Arguments &) {}
-    u32 depth(Arguments &) const { return 1; }
+    void beginFetching(Arguments &) {}
     void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;
     }
-    void fill() {
+    bool fill(Arguments &) {
+        ask();
+        return true;
+    }
+    void ask() {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
@@ -163,7 +172,7 @@ struct TileStage {
         for (u32 i = 0; i < tileBlocks; i++) {
             blocks[i][0] = next[i];
         }
-        fill();
+        ask();
     }
     void end(Arguments &) {}
 };

@@ -12,9 +12,9 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     if (threadIndex() == 0) {
         *box = takeTicket(global<u32>(p.tickets) + xcc * 32) - p.launch * share;
     }
-    barrier();
+    meet();
     const u32 ticket = uniform(*box);
-    barrier();
+    meet();
     w.group = xcc * share + ticket;
     const bool alone =
         p.workgroups >= p.lanes; // each workgroup serves one lane: neighbours share it if dies are told apart
@@ -147,11 +147,28 @@ DEV void runRequest(Arguments &all, Worker &w) {
 KERNEL_ENTRY void monokernel(const Parameters parameters) {
     Arguments &p = *arguments(parameters);
     Worker w;
-    if (takeRole(p, w)) {
-        runRequest(p, w);
-    } else if (threadIndex() == 0) {
-        giveUp(p, w.group, waitPlacement, 0);
+    if (!takeRole(p, w)) {
+        if (threadIndex() == 0) {
+            giveUp(p, w.group, waitPlacement, 0);
+        }
+        return;
     }
+    if constexpr (fetchWaves > 0) {
+        WeightStream stream;
+        if (w.wave == workgroupWaves) {
+            stream.stage.beginFetching(p);
+        }
+        meet();
+        if (__builtin_expect(w.wave >= workgroupWaves, 1)) {
+            giveRegisters();
+            if (w.wave == workgroupWaves) {
+                stream.fetch(p, w);
+            }
+            leave();
+        }
+        takeRegisters();
+    }
+    runRequest(p, w);
 }
 
 } // namespace monokernel::kernel

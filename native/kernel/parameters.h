@@ -115,10 +115,11 @@ struct Parameters {
 
     // The grid and its memory.
     u32 workgroups, members, spinLimit;
-    u32 xccs, ringSlots;
-    u32 chunks, chunksLog2; ///< of a KV head's cache, a power of two
-    u32 headGroup;          ///< query heads a KV head
-    u32 queryParts;         ///< workgroups that share a KV head's queries in a decode step: one, or one a query
+    u32 xccs;
+    u32 ringSlots, ringFlights; ///< of the ring of weights in shared memory: slots, and how many are filled at once
+    u32 chunks, chunksLog2;     ///< of a KV head's cache, a power of two
+    u32 headGroup;              ///< query heads a KV head
+    u32 queryParts;             ///< workgroups that share a KV head's queries in a decode step: one, or one a query
     u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor; ///< for quotient(): headDim, laneKvHeads, queryParts
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0

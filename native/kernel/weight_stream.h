@@ -36,14 +36,17 @@ struct WeightStream {
 
     DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
         stage.begin(p);
-        position = firstPosition;
-        layer = 0;
-        lane = w.firstLane;
-        matrix = matrixQkv;
-        enter(p, w);
-        const u32 depth = stage.depth(p);
-        for (u32 i = 0; i < depth; i++) {
-            stage.fill();
+        if constexpr (fetchWaves == 0) {
+            start(p, w, firstPosition);
+            stage.fill(p);
+            count(p, w);
+        }
+    }
+
+    /// All that a wave does which only fetches, for the others of its workgroup, after stage.beginFetching().
+    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
+        start(p, w, p.firstPosition);
+        while (stage.fill(p)) {
             count(p, w);
         }
     }
@@ -51,12 +54,22 @@ struct WeightStream {
     /// This lane's pieces of the next tile, whose blocks have `rows` rows.
     DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         stage.exchange(rows, blocks);
-        count(p, w);
+        if constexpr (fetchWaves == 0) {
+            count(p, w);
+        }
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
+    DEV_MEMBER void start(Arguments &p, const Worker &w, u32 firstPosition) {
+        position = firstPosition;
+        layer = 0;
+        lane = w.firstLane;
+        matrix = matrixQkv;
+        enter(p, w);
+    }
+
     /// A tile has been asked for.
     DEV_MEMBER void count(Arguments &p, const Worker &w) {
         left += ~0u; // one less: a parked number can be added to where it lies
@@ -73,7 +86,8 @@ private:
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
         stage.enter(m.tiles + layer * m.layerBytes +
-                        (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes,
+                        (static_cast<u64>(part) * left * workgroupWaves + (fetchWaves == 0 ? u32(w.wave) : 0)) *
+                            m.tileBytes,
                     m.blockRows);
     }
 
