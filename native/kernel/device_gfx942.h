@@ -234,15 +234,14 @@ struct TileStage {
     u64 from;       ///< this lane's piece of the tile to ask for next
     u64 blockBytes; ///< from a piece to that of the next block
 
-    DEV_MEMBER void begin(Arguments &) {}
-    DEV_MEMBER void beginFetching(Arguments &) {}
+    DEV_MEMBER void begin(Arguments &, u32) {}
     /// The next tile to ask for is at `address`, and its wave's others follow it.
     DEV_MEMBER void enter(u64 address, u32 blockRows) {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         from = opaqueLane(address + (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16);
         blockBytes = opaqueLane(blockRows * 64);
     }
-    DEV_MEMBER bool fill(Arguments &) {
+    DEV_MEMBER void fill() {
         u64 block = from;
 #define FILL(piece, registers, a, b, c, d)                                                                             \
     asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
@@ -250,7 +249,6 @@ struct TileStage {
         KERNEL_TILE(FILL)
 #undef FILL
         passWaves(block);
-        return true;
     }
     /// This lane's pieces of the tile in flight; the next one is asked for in its place. A piece is there when no more
     /// than the seven loads after its own are under way.

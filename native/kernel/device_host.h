@@ -150,17 +150,12 @@ struct TileStage {
     u64 from; // of the tile to ask for next
     u32 blockRows;
 
-    void begin(Arguments &) {}
-    void beginFetching(Arguments &) {}
+    void begin(Arguments &, u32) {}
     void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;
     }
-    bool fill(Arguments &) {
-        ask();
-        return true;
-    }
-    void ask() {
+    void fill() {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
@@ -172,7 +167,7 @@ struct TileStage {
         for (u32 i = 0; i < tileBlocks; i++) {
             blocks[i][0] = next[i];
         }
-        ask();
+        fill();
     }
     void end(Arguments &) {}
 };

@@ -78,7 +78,7 @@ DEV void rejoin() { __nvvm_bar_warp_sync(~0u); }
 DEV void barrier() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 DEV void meet() { __syncthreads(); }
 /// Registers go from the waves that fetch to those that multiply.
-DEV void giveRegisters() { asm volatile("setmaxnreg.dec.sync.aligned.u32 24;" ::: "memory"); }
+DEV void giveRegisters() { asm volatile("setmaxnreg.dec.sync.aligned.u32 32;" ::: "memory"); }
 /// The end of a thread. A return would join the flow of those that multiply, which the assembler then takes to have as
 /// few registers.
 [[noreturn]] DEV void leave() {
@@ -226,96 +226,85 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// There is one kind of registers.
 DEV void keepSum(f32x4 &) {}
 
+/// Whether the mbarrier has completed its phase of that parity.
 DEV bool mbarrierPassed(u32 barrier, u32 phase) {
     u32 passed;
-    asm volatile("{\n\t.reg .pred passed;\n\tmbarrier.try_wait.parity.shared::cta.b64 passed,[%1],%2;\n\t"
+    asm volatile("{\n\t.reg .pred passed;\n\tmbarrier.test_wait.parity.shared::cta.b64 passed,[%1],%2;\n\t"
                  "selp.u32 %0,1,0,passed;\n\t}"
                  : "=r"(passed)
                  : "r"(barrier), "r"(phase)
                  : "memory");
     return passed != 0;
 }
-DEV void awaitMbarrier(u32 barrier, u32 phase) {
-    asm volatile("{\n\t.reg .pred arrived;\n"
-                 "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t"
-                 "@!arrived bra again_%=;\n\t}" ::"r"(barrier),
-                 "r"(phase)
-                 : "memory");
-}
 
-/// A ring of slots in shared memory, each with a tile for every wave that multiplies. One wave has the bulk copy engine
-/// fill them, so that the weights of the next phases stream in while the others wait for their input. A slot has two
-/// mbarriers: one completes when its tiles are there, one when all waves have read theirs.
+/// A wave's ring of tiles in shared memory, filled by the bulk copy engine at the word of a lane of another wave, which
+/// does nothing else: the weights of the next phases stream in while the wave waits for its input. A slot has two
+/// mbarriers: one completes when its tile is there, one when the wave has read it.
 struct TileStage {
-    u32 ring, barriers;     ///< shared-memory byte addresses
-    u32 slots, slot, phase; ///< the slot to take or to fill next, and the phase that its barrier is to complete
-    // Of the wave that fetches:
-    u32 landing, landingPhase, flying; ///< the oldest slot whose copy may be under way, and how many there are
-    u32 blockRows;                     ///< of the tiles to ask for next
-    u64 from;                          ///< their address
+    u32 ring, barriers, end_; ///< shared-memory byte addresses
+    u32 slots, slot, phase;   ///< the slot to take or to fill next, and the parity that its barrier is to complete
+    // Of the lane that fetches:
+    u32 landing, landingPhase, flying; ///< the oldest slot whose copy may be under way, and how many there may be
+    u32 blockRows;                     ///< of the tile to ask for next
+    u64 from;                          ///< its address
     u64 policy;                        ///< weights leave the L2 first: what is handed over and the KV cache shall stay
-    static constexpr u32 tileRoom = tileBlocks * 1024, waves = workgroupThreads / waveLanes;
-    static constexpr u32 slotBytes = waves * tileRoom;
+    static constexpr u32 slotBytes = tileBlocks * 1024, waves = workgroupThreads / waveLanes;
 
-    DEV_MEMBER void begin(Arguments &p) {
+    DEV_MEMBER void begin(Arguments &p, u32 wave) {
         slots = p.ringSlots;
-        ring = sharedAddress(shared(p.ringOffset));
-        barriers = ring + slots * slotBytes;
-        ring += waveIndex() * tileRoom;
+        const u32 base = sharedAddress(shared(p.ringOffset));
+        ring = base + wave * slots * slotBytes;
+        barriers = base + waves * slots * slotBytes + wave * slots * 16;
+        end_ = base + waves * slots * (slotBytes + 16);
         slot = phase = 0;
     }
-    /// By the wave that fetches; a meeting must follow.
-    DEV_MEMBER void beginFetching(Arguments &p) {
-        begin(p);
-        ring = barriers - slots * slotBytes;
-        phase = 1; // all are free
+    /// By the lane that fetches for `wave`; a meeting must follow.
+    DEV_MEMBER void beginFetching(Arguments &p, u32 wave) {
+        begin(p, wave);
+        phase = 1; // all slots are free
         landing = landingPhase = flying = 0;
         asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
-        if (laneIndex() == 0) {
-            for (u32 i = 0; i < slots; i++) {
-                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
-                asm volatile("mbarrier.init.shared::cta.b64 [%0],%1;" ::"r"(freed(i)), "r"(waves) : "memory");
-            }
-            asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(endWord()) : "memory");
-            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        for (u32 i = 0; i < slots; i++) {
+            asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
+            asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(freed(i)) : "memory");
         }
-        waveSync();
+        asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(end_) : "memory");
+        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
     }
-    /// The next tiles to fill with are at `address`, and those behind them follow.
+    /// The next tile to fill with is at `address`, and its wave's others follow it.
     DEV_MEMBER void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;
     }
-    /// Asks for all waves' next tiles as soon as there is room and few enough are under way; false when the others have
-    /// ended.
-    DEV_MEMBER bool fill(Arguments &p) {
-        while (!mbarrierPassed(freed(slot), phase)) {
-            if (ended()) {
-                land(0);
-                return false;
-            }
+    /// Whether a tile may be asked for: there is a free slot, and few enough are on their way.
+    DEV_MEMBER bool mayFill(Arguments &p) {
+        while (flying > 0 && mbarrierPassed(arrived(landing), landingPhase)) {
+            advance(landing, landingPhase);
+            flying--;
         }
-        land(p.ringFlights - 1);
-        if (laneIndex() == 0) {
-            const u32 done = arrived(slot), bytes = waves * tileBlocks * 64 * blockRows;
-            // The waves' reads of the slot, which the copy engine does not wait for of itself. Measured without, when
-            // each wave asked for its own tiles: it overtook them in 16 % of prompts.
-            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
-            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + slot * slotBytes),
-                         "l"(from), "r"(bytes), "r"(done), "l"(policy)
-                         : "memory");
-        }
-        waveSync();
+        return flying < p.ringFlights && mbarrierPassed(freed(slot), phase);
+    }
+    DEV_MEMBER void fill() {
+        const u32 done = arrived(slot), bytes = tileBlocks * 64 * blockRows;
+        // The wave's reads of the slot, which the copy engine does not wait for of itself. Measured without, when the
+        // wave itself asked for its tiles: it overtook them in 16 % of prompts.
+        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
+        asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                     "[%0],[%1],%2,[%3],%4;" ::"r"(ring + slot * slotBytes),
+                     "l"(from), "r"(bytes), "r"(done), "l"(policy)
+                     : "memory");
         flying++;
-        from += waves * tileBlocks * 64 * blockRows;
+        from += waves * bytes;
         advance(slot, phase);
-        return true;
     }
     /// This lane's pieces of the oldest tile, whose blocks have `rows` rows.
     DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        awaitMbarrier(arrived(slot), phase);
+        asm volatile("{\n\t.reg .pred arrived;\n"
+                     "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t"
+                     "@!arrived bra again_%=;\n\t}" ::"r"(arrived(slot)),
+                     "r"(phase)
+                     : "memory");
         const u32 half = rows >> 1, row = laneIndex() >> 2;
         const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
@@ -337,32 +326,32 @@ struct TileStage {
         rejoin();
         advance(slot, phase);
     }
-    /// Tells the wave that fetches; by all others, after their last tile.
+    /// Tells those that fetch; by all others, after their last tile.
     DEV_MEMBER void end(Arguments &) {
         barrier();
         if (threadIndex() == 0) {
-            asm volatile("st.relaxed.cta.shared.u32 [%0],1;" ::"r"(endWord()) : "memory");
+            asm volatile("st.relaxed.cta.shared.u32 [%0],1;" ::"r"(end_) : "memory");
         }
         rejoin();
+    }
+    DEV_MEMBER bool ended() const {
+        u32 word;
+        asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(end_) : "memory");
+        return word != 0;
+    }
+    /// Copies under way must land before the workgroup leaves.
+    DEV_MEMBER void land() {
+        while (flying > 0) {
+            if (mbarrierPassed(arrived(landing), landingPhase)) {
+                advance(landing, landingPhase);
+                flying--;
+            }
+        }
     }
 
 private:
     DEV_MEMBER u32 arrived(u32 of) const { return barriers + of * 16; }
     DEV_MEMBER u32 freed(u32 of) const { return barriers + of * 16 + 8; }
-    DEV_MEMBER u32 endWord() const { return barriers + slots * 16; }
-    DEV_MEMBER bool ended() const {
-        u32 word;
-        asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(endWord()) : "memory");
-        return word != 0;
-    }
-    /// Waits until no more than `most` copies are under way.
-    DEV_MEMBER void land(u32 most) {
-        while (flying > most) {
-            awaitMbarrier(arrived(landing), landingPhase);
-            advance(landing, landingPhase);
-            flying--;
-        }
-    }
     DEV_MEMBER void advance(u32 &which, u32 &itsPhase) const {
         which++;
         if (which == slots) {

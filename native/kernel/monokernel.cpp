@@ -101,7 +101,7 @@ DEV void writeResult(Arguments &all, const Worker &w, const Progress &progress, 
 
 DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
-    stream.begin(all, w, all.firstPosition);
+    stream.begin(all, w);
     Progress progress{Parked(0), Parked(stopRunning)};
     Parked position(all.firstPosition);
     Parked token(uniform(global<const u32>(all.tokens)[position]));
@@ -143,6 +143,22 @@ DEV void runRequest(Arguments &all, Worker &w) {
     writeResult(all, w, progress, position);
 }
 
+/// What the waves do that only fetch: one of them, with a lane for each wave that multiplies.
+template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
+    Stream stream;
+    const bool fetches = w.wave == workgroupWaves && w.lane < workgroupWaves;
+    w.wave = w.lane;
+    if (fetches) {
+        stream.stage.beginFetching(p, w.wave);
+    }
+    meet();
+    giveRegisters();
+    if (fetches) {
+        stream.fetch(p, w);
+    }
+    leave();
+}
+
 /// The only entry point; its symbol is "monokernel".
 KERNEL_ENTRY void monokernel(const Parameters parameters) {
     Arguments &p = *arguments(parameters);
@@ -154,18 +170,10 @@ KERNEL_ENTRY void monokernel(const Parameters parameters) {
         return;
     }
     if constexpr (fetchWaves > 0) {
-        WeightStream stream;
-        if (w.wave == workgroupWaves) {
-            stream.stage.beginFetching(p);
+        if (w.wave >= workgroupWaves) {
+            fetchForOthers<WeightStream>(p, w);
         }
         meet();
-        if (__builtin_expect(w.wave >= workgroupWaves, 1)) {
-            giveRegisters();
-            if (w.wave == workgroupWaves) {
-                stream.fetch(p, w);
-            }
-            leave();
-        }
         takeRegisters();
     }
     runRequest(p, w);

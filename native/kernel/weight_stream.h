@@ -5,7 +5,7 @@
 namespace monokernel::kernel {
 
 DEV bool logitsWanted(Arguments &p, u32 position) {
-    return uniform(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
+    return alike(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
 }
 
 /// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
@@ -27,26 +27,19 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
 }
 
 /// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
-/// activations, so it runs ahead of every wait.
-struct WeightStream {
-    TileStage stage;
+/// activations, so it runs ahead of every wait. Where waves only fetch (fetchWaves), a lane of theirs goes through the
+/// sequence for the wave, which only takes what comes.
+template <class Stage> struct TileStream {
+    Stage stage;
     Parked left;   ///< tiles left in the part being fetched
     Parked matrix; ///< what is being fetched
     Parked layer, lane, position;
 
-    DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
-        stage.begin(p);
+    DEV_MEMBER void begin(Arguments &p, const Worker &w) {
+        stage.begin(p, w.wave);
         if constexpr (fetchWaves == 0) {
-            start(p, w, firstPosition);
-            stage.fill(p);
-            count(p, w);
-        }
-    }
-
-    /// All that a wave does which only fetches, for the others of its workgroup, after stage.beginFetching().
-    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
-        start(p, w, p.firstPosition);
-        while (stage.fill(p)) {
+            start(p, w);
+            stage.fill();
             count(p, w);
         }
     }
@@ -59,11 +52,25 @@ struct WeightStream {
         }
     }
 
+    /// All that a lane does which fetches for wave w.wave, after stage.beginFetching().
+    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
+        start(p, w);
+        while (!stage.ended()) {
+            if (stage.mayFill(p)) {
+                stage.fill();
+                count(p, w);
+            } else {
+                nap();
+            }
+        }
+        stage.land();
+    }
+
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    DEV_MEMBER void start(Arguments &p, const Worker &w, u32 firstPosition) {
-        position = firstPosition;
+    DEV_MEMBER void start(Arguments &p, const Worker &w) {
+        position = p.firstPosition;
         layer = 0;
         lane = w.firstLane;
         matrix = matrixQkv;
@@ -86,8 +93,7 @@ private:
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
         stage.enter(m.tiles + layer * m.layerBytes +
-                        (static_cast<u64>(part) * left * workgroupWaves + (fetchWaves == 0 ? u32(w.wave) : 0)) *
-                            m.tileBytes,
+                        (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes,
                     m.blockRows);
     }
 
@@ -113,5 +119,6 @@ private:
         enter(p, w);
     }
 };
+using WeightStream = TileStream<TileStage>;
 
 } // namespace monokernel::kernel

@@ -181,7 +181,7 @@ void describeSharedMemory(GpuLayout &layout) {
     p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
     const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
     p.ringOffset = (end + 31) / 32 * 32;
-    const uint32_t used = p.ringOffset * 4 + 16, slotBytes = target.waves() * target.maxTileBytes() + 16;
+    const uint32_t used = p.ringOffset * 4 + 16, slotBytes = target.waves() * (target.maxTileBytes() + 16);
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
     require(used + least * slotBytes <= target.sharedBytes,
             "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " +
