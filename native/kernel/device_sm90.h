@@ -77,15 +77,16 @@ DEV void waveSync() { __nvvm_bar_warp_sync(~0u); }
 DEV void rejoin() { __nvvm_bar_warp_sync(~0u); }
 DEV void barrier() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 DEV void meet() { __syncthreads(); }
-/// Registers go from the waves that fetch to those that multiply.
-DEV void giveRegisters() { asm volatile("setmaxnreg.dec.sync.aligned.u32 32;" ::: "memory"); }
+// The kernel starts with 168 registers a thread, as 384 threads may have; what those that fetch give up is what those
+// that multiply take. More than that would be waited for in vain: 128 * (168 - 40) = 256 * (232 - 168).
+DEV void giveRegisters() { asm volatile("setmaxnreg.dec.sync.aligned.u32 40;" ::: "memory"); }
+DEV void takeRegisters() { asm volatile("setmaxnreg.inc.sync.aligned.u32 232;" ::: "memory"); }
 /// The end of a thread. A return would join the flow of those that multiply, which the assembler then takes to have as
 /// few registers.
 [[noreturn]] DEV void leave() {
     asm volatile("exit;" ::: "memory");
     __builtin_unreachable();
 }
-DEV void takeRegisters() { asm volatile("setmaxnreg.inc.sync.aligned.u32 240;" ::: "memory"); }
 /// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
 

@@ -151,6 +151,7 @@ template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worke
     if (fetches) {
         stream.stage.beginFetching(p, w.wave);
     }
+    rejoin();
     meet();
     giveRegisters();
     if (fetches) {
