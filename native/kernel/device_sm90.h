@@ -15,7 +15,7 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 fetchWaves = 4; // one works: registers are dealt out anew to four at a time
+constexpr u32 fetchWaves = 4; // registers are dealt out anew to four at a time
 constexpr u32 tileBlocks = 3;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;

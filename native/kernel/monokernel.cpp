@@ -143,11 +143,13 @@ DEV void runRequest(Arguments &all, Worker &w) {
     writeResult(all, w, progress, position);
 }
 
-/// What the waves do that only fetch: one of them, with a lane for each wave that multiplies.
+/// What the waves do that only fetch. Each wave that multiplies has a lane of theirs; one of them with all those lanes
+/// would not keep up with the memory.
 template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
     Stream stream;
-    const bool fetches = w.wave == workgroupWaves && w.lane < workgroupWaves;
-    w.wave = w.lane;
+    constexpr u32 share = workgroupWaves / fetchWaves;
+    const bool fetches = w.lane < share;
+    w.wave = (w.wave - workgroupWaves) * share + w.lane;
     if (fetches) {
         stream.stage.beginFetching(p, w.wave);
     }
