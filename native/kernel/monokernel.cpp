@@ -145,9 +145,9 @@ DEV void runRequest(Arguments &all, Worker &w) {
 
 /// What the waves do that only fetch. Each wave that multiplies has a lane of theirs; one of them with all those lanes
 /// would not keep up with the memory.
-template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
+template <class Stream, u32 waves> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
     Stream stream;
-    constexpr u32 share = workgroupWaves / fetchWaves;
+    constexpr u32 share = workgroupWaves / waves;
     const bool fetches = w.lane < share;
     w.wave = (w.wave - workgroupWaves) * share + w.lane;
     if (fetches) {
@@ -174,7 +174,7 @@ KERNEL_ENTRY void monokernel(const Parameters parameters) {
     }
     if constexpr (fetchWaves > 0) {
         if (w.wave >= workgroupWaves) {
-            fetchForOthers<WeightStream>(p, w);
+            fetchForOthers<WeightStream, fetchWaves>(p, w);
         }
         meet();
         takeRegisters();
