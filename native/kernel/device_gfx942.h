@@ -19,6 +19,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 fetchWaves = 0;
+constexpr u32 ringWaves = 1;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;

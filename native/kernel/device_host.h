@@ -17,6 +17,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 fetchWaves = 0;
+constexpr u32 ringWaves = 1;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;

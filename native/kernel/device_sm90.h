@@ -16,6 +16,7 @@ namespace monokernel::kernel {
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
 constexpr u32 fetchWaves = 4; // registers are dealt out anew to four at a time
+constexpr u32 ringWaves = 2;  // waves that share a ring
 constexpr u32 tileBlocks = 3;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
@@ -227,87 +228,107 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// There is one kind of registers.
 DEV void keepSum(f32x4 &) {}
 
-/// Whether the mbarrier has completed its phase of that parity.
+/// Whether the mbarrier has completed its phase of that parity, after some waiting for it.
 DEV bool mbarrierPassed(u32 barrier, u32 phase) {
     u32 passed;
-    asm volatile("{\n\t.reg .pred passed;\n\tmbarrier.test_wait.parity.shared::cta.b64 passed,[%1],%2;\n\t"
+    asm volatile("{\n\t.reg .pred passed;\n\tmbarrier.try_wait.parity.shared::cta.b64 passed,[%1],%2;\n\t"
                  "selp.u32 %0,1,0,passed;\n\t}"
                  : "=r"(passed)
                  : "r"(barrier), "r"(phase)
                  : "memory");
     return passed != 0;
 }
+DEV void awaitMbarrier(u32 barrier, u32 phase) {
+    asm volatile("{\n\t.reg .pred passed;\n"
+                 "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 passed,[%0],%1;\n\t"
+                 "@!passed bra again_%=;\n\t}" ::"r"(barrier),
+                 "r"(phase)
+                 : "memory");
+}
 
-/// A wave's ring of tiles in shared memory, filled by the bulk copy engine at the word of a lane of another wave, which
-/// does nothing else: the weights of the next phases stream in while the wave waits for its input. A slot has two
-/// mbarriers: one completes when its tile is there, one when the wave has read it.
+/// A ring of slots in shared memory for a few waves, each with a tile for every one of them: the bulk copy engine fills
+/// them at the word of a wave that does nothing else, so that the weights of the next phases stream in while the others
+/// wait for their input. A slot has two mbarriers: one completes when its tiles are there, one when they have been
+/// read.
 struct TileStage {
     u32 ring, barriers, end_; ///< shared-memory byte addresses
     u32 slots, slot, phase;   ///< the slot to take or to fill next, and the parity that its barrier is to complete
-    // Of the lane that fetches:
+    u32 place;                ///< of the wave among those of the ring
+    // Of the wave that fetches:
     u32 landing, landingPhase, flying; ///< the oldest slot whose copy may be under way, and how many there may be
-    u32 blockRows;                     ///< of the tile to ask for next
-    u64 from;                          ///< its address
+    u32 blockRows;                     ///< of the tiles to ask for next
+    u64 from;                          ///< their address
     u64 policy;                        ///< weights leave the L2 first: what is handed over and the KV cache shall stay
-    static constexpr u32 slotBytes = tileBlocks * 1024, waves = workgroupThreads / waveLanes;
+    static constexpr u32 waves = workgroupThreads / waveLanes, tileRoom = tileBlocks * 1024;
+    static constexpr u32 slotBytes = ringWaves * tileRoom;
 
     DEV_MEMBER void begin(Arguments &p, u32 wave) {
+        constexpr u32 rings = waves / ringWaves;
         slots = p.ringSlots;
         const u32 base = sharedAddress(shared(p.ringOffset));
-        ring = base + wave * slots * slotBytes;
-        barriers = base + waves * slots * slotBytes + wave * slots * 16;
-        end_ = base + waves * slots * (slotBytes + 16);
+        ring = base + wave / ringWaves * slots * slotBytes;
+        barriers = base + rings * slots * slotBytes + wave / ringWaves * slots * 16;
+        end_ = base + rings * slots * (slotBytes + 16);
+        place = wave % ringWaves;
         slot = phase = 0;
     }
-    /// By the lane that fetches for `wave`; a meeting must follow.
+    /// By the wave that fetches for `wave` and those behind it; a meeting must follow.
     DEV_MEMBER void beginFetching(Arguments &p, u32 wave) {
         begin(p, wave);
         phase = 1; // all slots are free
         landing = landingPhase = flying = 0;
         asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
-        for (u32 i = 0; i < slots; i++) {
-            asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
-            asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(freed(i)) : "memory");
+        if (laneIndex() == 0) {
+            for (u32 i = 0; i < slots; i++) {
+                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
+                asm volatile("mbarrier.init.shared::cta.b64 [%0],%1;" ::"r"(freed(i)), "r"(ringWaves) : "memory");
+            }
+            asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(end_) : "memory");
+            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
         }
-        asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(end_) : "memory");
-        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+        rejoin();
     }
-    /// The next tile to fill with is at `address`, and its wave's others follow it.
+    /// The next tiles to fill with are at `address`, and the ring's others follow them.
     DEV_MEMBER void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;
     }
-    /// Whether a tile may be asked for: there is a free slot, and few enough are on their way.
-    DEV_MEMBER bool mayFill(Arguments &p) {
-        while (flying > 0 && mbarrierPassed(arrived(landing), landingPhase)) {
-            advance(landing, landingPhase);
-            flying--;
+    /// Waits until tiles may be asked for: there is a free slot, and few enough are on their way. False when those that
+    /// multiply have ended; no copy is under way then.
+    DEV_MEMBER bool awaitRoom(Arguments &p) {
+        while (!mbarrierPassed(freed(slot), phase)) {
+            if (ended()) {
+                land(0);
+                return false;
+            }
         }
-        return flying < p.ringFlights && mbarrierPassed(freed(slot), phase);
+        land(p.ringFlights - 1);
+        return true;
     }
     DEV_MEMBER void fill() {
-        const u32 done = arrived(slot), bytes = tileBlocks * 64 * blockRows;
-        // The wave's reads of the slot, which the copy engine does not wait for of itself. Measured without, when the
-        // wave itself asked for its tiles: it overtook them in 16 % of prompts.
-        asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-        asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
-        asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                     "[%0],[%1],%2,[%3],%4;" ::"r"(ring + slot * slotBytes),
-                     "l"(from), "r"(bytes), "r"(done), "l"(policy)
-                     : "memory");
+        const u32 tileBytes = tileBlocks * 64 * blockRows;
+        if (laneIndex() == 0) {
+            const u32 done = arrived(slot), bytes = ringWaves * tileBytes;
+            // The waves' reads of the slot, which the copy engine does not wait for of itself. Measured without, when
+            // each wave asked for its own tiles: it overtook them in 16 % of prompts.
+            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
+            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + slot * slotBytes),
+                         "l"(from), "r"(bytes), "r"(done), "l"(policy)
+                         : "memory");
+        }
+        rejoin();
         flying++;
-        from += waves * bytes;
+        from += waves * tileBytes;
         advance(slot, phase);
     }
     /// This lane's pieces of the oldest tile, whose blocks have `rows` rows.
     DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        asm volatile("{\n\t.reg .pred arrived;\n"
-                     "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t"
-                     "@!arrived bra again_%=;\n\t}" ::"r"(arrived(slot)),
-                     "r"(phase)
-                     : "memory");
+        awaitMbarrier(arrived(slot), phase);
         const u32 half = rows >> 1, row = laneIndex() >> 2;
-        const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
+        const u32 at = ring + slot * slotBytes + place * (tileBlocks * 64) * rows +
+                       ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
         for (u32 piece = 0; piece < blockPieces; piece++) {
 #pragma unroll
@@ -335,24 +356,23 @@ struct TileStage {
         }
         rejoin();
     }
+
+private:
+    DEV_MEMBER u32 arrived(u32 of) const { return barriers + of * 16; }
+    DEV_MEMBER u32 freed(u32 of) const { return barriers + of * 16 + 8; }
     DEV_MEMBER bool ended() const {
         u32 word;
         asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(end_) : "memory");
         return word != 0;
     }
-    /// Copies under way must land before the workgroup leaves.
-    DEV_MEMBER void land() {
-        while (flying > 0) {
-            if (mbarrierPassed(arrived(landing), landingPhase)) {
-                advance(landing, landingPhase);
-                flying--;
-            }
+    /// Waits until no more than `most` copies are under way.
+    DEV_MEMBER void land(u32 most) {
+        while (flying > most) {
+            awaitMbarrier(arrived(landing), landingPhase);
+            advance(landing, landingPhase);
+            flying--;
         }
     }
-
-private:
-    DEV_MEMBER u32 arrived(u32 of) const { return barriers + of * 16; }
-    DEV_MEMBER u32 freed(u32 of) const { return barriers + of * 16 + 8; }
     DEV_MEMBER void advance(u32 &which, u32 &itsPhase) const {
         which++;
         if (which == slots) {

@@ -143,17 +143,14 @@ DEV void runRequest(Arguments &all, Worker &w) {
     writeResult(all, w, progress, position);
 }
 
-/// What the waves do that only fetch. Each wave that multiplies has a lane of theirs; one of them with all those lanes
-/// would not keep up with the memory.
-template <class Stream, u32 waves> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
+/// What the waves do that only fetch.
+template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
     Stream stream;
-    constexpr u32 share = workgroupWaves / waves;
-    const bool fetches = w.lane < share;
-    w.wave = (w.wave - workgroupWaves) * share + w.lane;
+    w.wave = (w.wave - workgroupWaves) * ringWaves;
+    const bool fetches = w.wave < workgroupWaves;
     if (fetches) {
         stream.stage.beginFetching(p, w.wave);
     }
-    rejoin();
     meet();
     giveRegisters();
     if (fetches) {
@@ -174,7 +171,7 @@ KERNEL_ENTRY void monokernel(const Parameters parameters) {
     }
     if constexpr (fetchWaves > 0) {
         if (w.wave >= workgroupWaves) {
-            fetchForOthers<WeightStream, fetchWaves>(p, w);
+            fetchForOthers<WeightStream>(p, w);
         }
         meet();
         takeRegisters();

@@ -27,8 +27,8 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
 }
 
 /// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
-/// activations, so it runs ahead of every wait. Where waves only fetch (fetchWaves), a lane of theirs goes through the
-/// sequence for the wave, which only takes what comes.
+/// activations, so it runs ahead of every wait. Where some waves only fetch (fetchWaves), they go through the
+/// sequence for the others, which only take what comes.
 template <class Stage> struct TileStream {
     Stage stage;
     Parked left;   ///< tiles left in the part being fetched
@@ -52,18 +52,13 @@ template <class Stage> struct TileStream {
         }
     }
 
-    /// All that a lane does which fetches for wave w.wave, after stage.beginFetching().
+    /// All that a wave does which fetches for wave w.wave and its ring's others, after stage.beginFetching().
     DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
         start(p, w);
-        while (!stage.ended()) {
-            if (stage.mayFill(p)) {
-                stage.fill();
-                count(p, w);
-            } else {
-                nap();
-            }
+        while (stage.awaitRoom(p)) {
+            stage.fill();
+            count(p, w);
         }
-        stage.land();
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
