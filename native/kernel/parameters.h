@@ -142,7 +142,7 @@ struct Parameters {
     u64 downUpdate;   ///< as outputUpdate
     u64 headLanes;    ///< mailbox [allLanes, hidden]
     u64 headSum;      ///< [hidden]
-    u64 summaries;    ///< [2, workgroups, summaryWords]
+    u64 summaries;    ///< mailbox [2, devices, workgroups, summaryWords]; others' are there if they tell all
     u64 deviceSummaries; ///< mailbox [2, devices, summaryWords]: a device's workgroups' summaries in one
     u64 logits;          ///< in device 0's mailboxes: [vocabulary]
     u64 decision;        ///< mailbox [2]: device 0's workgroup 0's

@@ -41,7 +41,6 @@ constexpr std::array ownFields{
     &Parameters::outputUpdate,
     &Parameters::downUpdate,
     &Parameters::headSum,
-    &Parameters::summaries,
     &Parameters::keys,
     &Parameters::values,
     &Parameters::prefillNormed,
@@ -57,9 +56,9 @@ constexpr std::array ownFields{
     &Parameters::stopTokens,
 };
 constexpr std::array mailboxFields{
-    &Parameters::abort,     &Parameters::outputPartial,   &Parameters::downPartial,
-    &Parameters::headLanes, &Parameters::deviceSummaries, &Parameters::logits,
-    &Parameters::decision,  &Parameters::prefillPartial,  &Parameters::logitsOut,
+    &Parameters::abort,          &Parameters::outputPartial,   &Parameters::downPartial, &Parameters::headLanes,
+    &Parameters::summaries,      &Parameters::deviceSummaries, &Parameters::logits,      &Parameters::decision,
+    &Parameters::prefillPartial, &Parameters::logitsOut,
 };
 
 void require(bool condition, const std::string &message) {
@@ -226,7 +225,6 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.outputUpdate = arena.take(layers * lanes * hidden * word);
     p.downUpdate = arena.take(layers * lanes * hidden * word);
     p.headSum = arena.take(hidden * word);
-    p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
     const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
     p.prefillNormed = arena.take(2 * steps * hidden * word);
     p.prefillScale = arena.take(2 * steps * word);
@@ -249,6 +247,7 @@ void placeMailboxes(GpuLayout &layout) {
     p.outputPartial = arena.take(lanes * hidden * word);
     p.downPartial = arena.take(lanes * hidden * word);
     p.headLanes = arena.take(p.allLanes * hidden * word);
+    p.summaries = arena.take(2ull * p.devices * p.workgroups * kernel::summaryWords * word);
     p.deviceSummaries = arena.take(2ull * p.devices * kernel::summaryWords * word);
     p.logits = arena.take(p.vocabulary * word);
     p.decision = arena.take(2 * word);
