@@ -65,6 +65,7 @@ const ctest =
       '--test-dir',
       folder,
       '--output-on-failure',
+      ...['--parallel', '2'], // tests whose threads want both cores say so (PROCESSORS)
       '--timeout',
       '900',
       ...selection,
