@@ -251,9 +251,9 @@ DEV void awaitMbarrier(u32 barrier, u32 phase) {
 /// wait for their input. A slot has two mbarriers: one completes when its tiles are there, one when they have been
 /// read.
 struct TileStage {
-    u32 ring, barriers, end_; ///< shared-memory byte addresses
-    u32 slots, slot, phase;   ///< the slot to take or to fill next, and the parity that its barrier is to complete
-    u32 place;                ///< of the wave among those of the ring
+    u32 ring, barriers, endWord; ///< shared-memory byte addresses
+    u32 slots, slot, phase;      ///< the slot to take or to fill next, and the parity that its barrier is to complete
+    u32 place;                   ///< of the wave among those of the ring
     // Of the wave that fetches:
     u32 landing, landingPhase, flying; ///< the oldest slot whose copy may be under way, and how many there may be
     u32 blockRows;                     ///< of the tiles to ask for next
@@ -268,7 +268,7 @@ struct TileStage {
         const u32 base = sharedAddress(shared(p.ringOffset));
         ring = base + wave / ringWaves * slots * slotBytes;
         barriers = base + rings * slots * slotBytes + wave / ringWaves * slots * 16;
-        end_ = base + rings * slots * (slotBytes + 16);
+        endWord = base + rings * slots * (slotBytes + 16);
         place = wave % ringWaves;
         slot = phase = 0;
     }
@@ -283,7 +283,7 @@ struct TileStage {
                 asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
                 asm volatile("mbarrier.init.shared::cta.b64 [%0],%1;" ::"r"(freed(i)), "r"(ringWaves) : "memory");
             }
-            asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(end_) : "memory");
+            asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(endWord) : "memory");
             asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
         }
         rejoin();
@@ -341,7 +341,7 @@ struct TileStage {
                 blocks[i][piece] = u32x4{a, b, c, d};
             }
         }
-        waveSync();
+        waveSync(); // all lanes have read
         if (laneIndex() == 0) {
             asm volatile("mbarrier.arrive.shared::cta.b64 _,[%0];" ::"r"(freed(slot)) : "memory");
         }
@@ -352,7 +352,7 @@ struct TileStage {
     DEV_MEMBER void end(Arguments &) {
         barrier();
         if (threadIndex() == 0) {
-            asm volatile("st.relaxed.cta.shared.u32 [%0],1;" ::"r"(end_) : "memory");
+            asm volatile("st.relaxed.cta.shared.u32 [%0],1;" ::"r"(endWord) : "memory");
         }
         rejoin();
     }
@@ -362,7 +362,7 @@ private:
     DEV_MEMBER u32 freed(u32 of) const { return barriers + of * 16 + 8; }
     DEV_MEMBER bool ended() const {
         u32 word;
-        asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(end_) : "memory");
+        asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(endWord) : "memory");
         return word != 0;
     }
     /// Waits until no more than `most` copies are under way.
