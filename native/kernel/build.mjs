@@ -46,7 +46,7 @@ const targets = [
   {
     suffix: 'sm_90.ptx',
     flags: [
-      ...['-x', 'cuda', '--offload-arch=sm_90a', '--offload-device-only', '-nocudainc', '-nocudalib', '-nostdinc'],
+      ...['-x', 'cuda', '--offload-arch=sm_90', '--offload-device-only', '-nocudainc', '-nocudalib', '-nostdinc'],
       ...['--cuda-path=/nonexistent', '--cuda-feature=+ptx80', '-S'],
       // Division good to 2 units in the last place: the exact one calls a function, around which registers spill.
       ...['-mllvm', '-nvptx-prec-divf32=1'],

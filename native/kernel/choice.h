@@ -122,32 +122,23 @@ template <class Put> DEV void summarize(const Choice &choice, Put put) {
     put(summaryCancel, asFloat(choice.cancel));
 }
 
-/// Whether each workgroup tells its summary to all devices: where a workgroup has a thread for every one of them, that
-/// is quicker than a summary of each device's summaries.
-DEV bool tellsAll(Arguments &p) { return p.devices == 1 || p.devices * p.workgroups <= workgroupThreads; }
-
 /// Publishes the workgroup's summary of the step. Everything it did in this step comes before.
 DEV void publishSummary(Arguments &p, const Worker &w, const Choice &choice) {
     if (threadIndex() == 0) {
-        const u64 to = summaryWordsOf(w, p.summaries, p.devices * p.workgroups, p.device * p.workgroups + w.group);
-        if (p.devices > 1 && tellsAll(p)) {
-            summarize(choice, [&](u32 word, float value) INLINED { publishToAll(p, to, word, value, w.tag); });
-        } else {
-            summarize(choice, [&](u32 word, float value) INLINED { publish(to, word, value, w.tag); });
-        }
+        const u64 to = summaryWordsOf(w, p.summaries, p.workgroups, w.group);
+        summarize(choice, [&](u32 word, float value) INLINED { publish(to, word, value, w.tag); });
     }
     rejoin();
 }
 
-/// Waits for the summaries from `begin` to `end` of the `count` at `base` and merges them, alike in every thread of the
-/// workgroup.
-DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count, u32 begin, u32 end) {
+/// Waits for `count` summaries and merges them, alike in every thread of the workgroup.
+DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count) {
     Choice choice = noChoice();
-    for (u32 first = begin + w.wave * waveLanes; first < end; first += workgroupThreads) {
-        const u64 from = summaryWordsOf(w, base, count, minimum(first + w.lane, end - 1));
+    for (u32 first = w.wave * waveLanes; first < count; first += workgroupThreads) {
+        const u64 from = summaryWordsOf(w, base, count, minimum(first + w.lane, count - 1));
         float a[summaryWords / 2], b[summaryWords / 2];
         collect(p, w, waitSummary, 0, a, b, [&](u32 i) INLINED { return mailbox(from, 2 * i); });
-        if (first + w.lane < end) {
+        if (first + w.lane < count) {
             choice = merged(choice, Choice{a[0], asBits(b[0]), a[1], b[1], a[2], asBits(b[2])});
         }
         rejoin();
@@ -155,19 +146,15 @@ DEV Choice mergeSummaries(Arguments &p, Worker &w, u64 base, u32 count, u32 begi
     return workgroupChoice(w, p.scratchOffset, choice);
 }
 
-/// The step's choice, alike in every thread of every device: from all workgroups' summaries, or from those of the
-/// devices, which each one's workgroup 0 makes of its workgroups'.
+/// The step's choice, alike in every thread of every device: from all workgroups' summaries, or, where there are
+/// several devices, from theirs, which each one's workgroup 0 makes of its workgroups'.
 DEV Choice collectSummaries(Arguments &all, Worker &w) {
     Arguments &p = *refresh(&all);
-    const u32 workgroups = p.devices * p.workgroups;
-    const bool ofAll = tellsAll(p);
-    bool ofDevices = !ofAll && w.group != 0;
+    bool ofDevices = p.devices > 1 && w.group != 0;
     for (;;) {
-        const u32 count = ofDevices ? p.devices : workgroups;
-        const u32 begin = ofDevices || ofAll ? 0 : p.device * p.workgroups;
-        const Choice choice = mergeSummaries(p, w, ofDevices ? p.deviceSummaries : p.summaries, count, begin,
-                                             ofDevices || ofAll ? count : begin + p.workgroups);
-        if (ofDevices || ofAll) {
+        const Choice choice =
+            mergeSummaries(p, w, ofDevices ? p.deviceSummaries : p.summaries, ofDevices ? p.devices : p.workgroups);
+        if (ofDevices || p.devices == 1) {
             return choice;
         }
         if (threadIndex() == 0) {

@@ -5,8 +5,6 @@
 //   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
-//   fetchWaves: waves beside those of the workgroup which only fetch weights, for ringWaves of the others each; meet, a
-//   barrier with them, giveRegisters, takeRegisters, leave; without any, these do nothing
 //   memory: shared, streamLoad (the GPU bench reads by it), cacheLoad, cacheStore, pollWord, pollPair, publishWord,
 //   tickets, release; system loads and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
@@ -14,7 +12,7 @@
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
 //   Parked: a number of the whole wave that outlives a phase; laneAgain, keepSum: hints to the register allocator
 //   opaque: a value that the compiler knows nothing of
-//   TileStage: weight tiles on their way from memory to a wave; where waves fetch, for them too
+//   TileStage: weight tiles on their way from memory to a wave
 // Functions marked whole-wave must be called by every lane of a wave.
 
 #include "parameters.h"

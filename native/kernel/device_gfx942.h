@@ -18,8 +18,6 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 64;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 fetchWaves = 0;
-constexpr u32 ringWaves = 1;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
@@ -111,10 +109,6 @@ DEV void barrier() {
     __builtin_amdgcn_s_barrier();
     __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
-DEV void meet() { barrier(); }
-DEV void giveRegisters() {}
-DEV void takeRegisters() {}
-DEV void leave() {}
 DEV void nap() { __builtin_amdgcn_s_sleep(1); }
 
 /// Memory that is read once, by this thread alone.
@@ -235,7 +229,8 @@ struct TileStage {
     u64 from;       ///< this lane's piece of the tile to ask for next
     u64 blockBytes; ///< from a piece to that of the next block
 
-    DEV_MEMBER void begin(Arguments &, u32) {}
+    DEV_MEMBER void begin(Arguments &) {}
+    DEV_MEMBER u32 depth(Arguments &) const { return 1; }
     /// The next tile to ask for is at `address`, and its wave's others follow it.
     DEV_MEMBER void enter(u64 address, u32 blockRows) {
         const u32 lane = laneIndex(), row = pieceRow(lane);

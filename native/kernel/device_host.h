@@ -16,8 +16,6 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = host::waveLanes;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 fetchWaves = 0;
-constexpr u32 ringWaves = 1;
 constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
@@ -68,10 +66,6 @@ DEV i32 largestOfWave(i32 value) {
 DEV void waveSync() { host::exchange(0); }
 DEV void rejoin() {}
 DEV void barrier() { host::workgroupBarrier(); }
-DEV void meet() { barrier(); }
-DEV void giveRegisters() {}
-DEV void takeRegisters() {}
-DEV void leave() {}
 DEV void nap() { host::yield(); }
 
 DEV u32x4 streamLoad(const void *from) {
@@ -151,7 +145,8 @@ struct TileStage {
     u64 from; // of the tile to ask for next
     u32 blockRows;
 
-    void begin(Arguments &, u32) {}
+    void begin(Arguments &) {}
+    u32 depth(Arguments &) const { return 1; }
     void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;

@@ -6,7 +6,7 @@
 #define DEV_MEMBER __attribute__((device, always_inline)) inline
 #define GLOBAL __attribute__((address_space(1)))
 #define SHARED __attribute__((address_space(3)))
-#define KERNEL_ENTRY extern "C" __attribute__((global, launch_bounds(384, 1)))
+#define KERNEL_ENTRY extern "C" __attribute__((global, launch_bounds(256, 1)))
 #define KERNEL_MARK(name) asm volatile("// mk_" name :::)
 
 extern __attribute__((shared, aligned(16))) float monokernelShared[];
@@ -15,8 +15,6 @@ namespace monokernel::kernel {
 
 constexpr u32 waveLanes = 32;
 constexpr u32 workgroupThreads = 256;
-constexpr u32 fetchWaves = 4; // registers are dealt out anew to four at a time
-constexpr u32 ringWaves = 2;  // waves that share a ring
 constexpr u32 tileBlocks = 3;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
@@ -76,18 +74,7 @@ DEV void waveSync() { __nvvm_bar_warp_sync(~0u); }
 /// After flow that lanes took apart: tells the assembler that they are together again. Where it does not know it, it
 /// guards all that follows with convergence barriers, which cost instructions and local memory.
 DEV void rejoin() { __nvvm_bar_warp_sync(~0u); }
-DEV void barrier() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
-DEV void meet() { __syncthreads(); }
-// The kernel starts with 168 registers a thread, as 384 threads may have; what those that fetch give up is what those
-// that multiply take. More than that would be waited for in vain: 128 * (168 - 40) = 256 * (232 - 168).
-DEV void giveRegisters() { asm volatile("setmaxnreg.dec.sync.aligned.u32 40;" ::: "memory"); }
-DEV void takeRegisters() { asm volatile("setmaxnreg.inc.sync.aligned.u32 232;" ::: "memory"); }
-/// The end of a thread. A return would join the flow of those that multiply, which the assembler then takes to have as
-/// few registers.
-[[noreturn]] DEV void leave() {
-    asm volatile("exit;" ::: "memory");
-    __builtin_unreachable();
-}
+DEV void barrier() { __syncthreads(); }
 /// A poll takes long enough by itself.
 DEV void nap() { asm volatile("nanosleep.u32 20;"); }
 
@@ -228,107 +215,59 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// There is one kind of registers.
 DEV void keepSum(f32x4 &) {}
 
-/// Whether the mbarrier has completed its phase of that parity, after some waiting for it.
-DEV bool mbarrierPassed(u32 barrier, u32 phase) {
-    u32 passed;
-    asm volatile("{\n\t.reg .pred passed;\n\tmbarrier.try_wait.parity.shared::cta.b64 passed,[%1],%2;\n\t"
-                 "selp.u32 %0,1,0,passed;\n\t}"
-                 : "=r"(passed)
-                 : "r"(barrier), "r"(phase)
-                 : "memory");
-    return passed != 0;
-}
-DEV void awaitMbarrier(u32 barrier, u32 phase) {
-    asm volatile("{\n\t.reg .pred passed;\n"
-                 "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 passed,[%0],%1;\n\t"
-                 "@!passed bra again_%=;\n\t}" ::"r"(barrier),
-                 "r"(phase)
-                 : "memory");
-}
-
-/// A ring of slots in shared memory for a few waves, each with a tile for every one of them: the bulk copy engine fills
-/// them at the word of a wave that does nothing else, so that the weights of the next phases stream in while the others
-/// wait for their input. A slot has two mbarriers: one completes when its tiles are there, one when they have been
-/// read.
+/// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
+/// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
 struct TileStage {
-    u32 ring, barriers, endWord; ///< shared-memory byte addresses
-    u32 slots, slot, phase;      ///< the slot to take or to fill next, and the parity that its barrier is to complete
-    u32 place;                   ///< of the wave among those of the ring
-    // Of the wave that fetches:
-    u32 landing, landingPhase, flying; ///< the oldest slot whose copy may be under way, and how many there may be
-    u32 blockRows;                     ///< of the tiles to ask for next
-    u64 from;                          ///< their address
-    u64 policy;                        ///< weights leave the L2 first: what is handed over and the KV cache shall stay
-    static constexpr u32 waves = workgroupThreads / waveLanes, tileRoom = tileBlocks * 1024;
-    static constexpr u32 slotBytes = ringWaves * tileRoom;
+    u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
+    u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
+    u32 fillSlot;
+    u32 blockRows; ///< of the tile to ask for next
+    u64 from;      ///< its address
+    u64 policy;    ///< weights leave the L2 first: what is handed over and the KV cache shall stay
+    static constexpr u32 slotBytes = tileBlocks * 1024;
 
-    DEV_MEMBER void begin(Arguments &p, u32 wave) {
-        constexpr u32 rings = waves / ringWaves;
+    DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
+    DEV_MEMBER void begin(Arguments &p) {
         slots = p.ringSlots;
         const u32 base = sharedAddress(shared(p.ringOffset));
-        ring = base + wave / ringWaves * slots * slotBytes;
-        barriers = base + rings * slots * slotBytes + wave / ringWaves * slots * 16;
-        endWord = base + rings * slots * (slotBytes + 16);
-        place = wave % ringWaves;
-        slot = phase = 0;
-    }
-    /// By the wave that fetches for `wave` and those behind it; a meeting must follow.
-    DEV_MEMBER void beginFetching(Arguments &p, u32 wave) {
-        begin(p, wave);
-        phase = 1; // all slots are free
-        landing = landingPhase = flying = 0;
+        constexpr u32 waves = workgroupThreads / waveLanes;
+        ring = base + waveIndex() * slots * slotBytes;
+        barriers = base + waves * slots * slotBytes + waveIndex() * slots * 8;
+        slot = phase = fillSlot = 0;
         asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
         if (laneIndex() == 0) {
             for (u32 i = 0; i < slots; i++) {
-                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(arrived(i)) : "memory");
-                asm volatile("mbarrier.init.shared::cta.b64 [%0],%1;" ::"r"(freed(i)), "r"(ringWaves) : "memory");
+                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(barriers + i * 8) : "memory");
             }
-            asm volatile("st.relaxed.cta.shared.u32 [%0],0;" ::"r"(endWord) : "memory");
             asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
         }
-        rejoin();
+        waveSync();
     }
-    /// The next tiles to fill with are at `address`, and the ring's others follow them.
+    /// The next tile to fill with is at `address`, and its wave's others follow it.
     DEV_MEMBER void enter(u64 address, u32 rows) {
         from = address;
         blockRows = rows;
     }
-    /// Waits until tiles may be asked for: there is a free slot, and few enough are on their way. False when those that
-    /// multiply have ended; no copy is under way then.
-    DEV_MEMBER bool awaitRoom(Arguments &p) {
-        while (!mbarrierPassed(freed(slot), phase)) {
-            if (ended()) {
-                land(0);
-                return false;
-            }
-        }
-        land(p.ringFlights - 1);
-        return true;
-    }
     DEV_MEMBER void fill() {
-        const u32 tileBytes = tileBlocks * 64 * blockRows;
         if (laneIndex() == 0) {
-            const u32 done = arrived(slot), bytes = ringWaves * tileBytes;
-            // The waves' reads of the slot, which the copy engine does not wait for of itself. Measured without, when
-            // each wave asked for its own tiles: it overtook them in 16 % of prompts.
+            const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;
+            // The lanes' reads of the slot, which the copy engine does not wait for of itself. Measured without: it
+            // overtook them where the kernel was short of registers, in 16 % of prompts.
             asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
             asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
             asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + slot * slotBytes),
+                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * slotBytes),
                          "l"(from), "r"(bytes), "r"(done), "l"(policy)
                          : "memory");
         }
-        rejoin();
-        flying++;
-        from += waves * tileBytes;
-        advance(slot, phase);
+        fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
+        from += workgroupThreads / waveLanes * tileBlocks * 64 * blockRows;
     }
-    /// This lane's pieces of the oldest tile, whose blocks have `rows` rows.
+    /// This lane's pieces of the oldest tile, whose blocks have `rows` rows; another is asked for in its place.
     DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        awaitMbarrier(arrived(slot), phase);
+        await();
         const u32 half = rows >> 1, row = laneIndex() >> 2;
-        const u32 at = ring + slot * slotBytes + place * (tileBlocks * 64) * rows +
-                       ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
+        const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
 #pragma unroll
         for (u32 piece = 0; piece < blockPieces; piece++) {
 #pragma unroll
@@ -341,43 +280,30 @@ struct TileStage {
                 blocks[i][piece] = u32x4{a, b, c, d};
             }
         }
-        waveSync(); // all lanes have read
-        if (laneIndex() == 0) {
-            asm volatile("mbarrier.arrive.shared::cta.b64 _,[%0];" ::"r"(freed(slot)) : "memory");
-        }
-        rejoin();
-        advance(slot, phase);
+        advance();
+        waveSync();
+        fill();
     }
-    /// Tells those that fetch; by all others, after their last tile.
+    DEV_MEMBER void await() {
+        asm volatile(
+            "{\n\t.reg .pred arrived;\n"
+            "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::
+                "r"(barriers + slot * 8),
+            "r"(phase)
+            : "memory");
+    }
+    DEV_MEMBER void advance() {
+        slot++;
+        if (slot == slots) {
+            slot = 0;
+            phase ^= 1;
+        }
+    }
+    /// Copies in flight must land before the workgroup leaves.
     DEV_MEMBER void end(Arguments &) {
-        barrier();
-        if (threadIndex() == 0) {
-            asm volatile("st.relaxed.cta.shared.u32 [%0],1;" ::"r"(endWord) : "memory");
-        }
-        rejoin();
-    }
-
-private:
-    DEV_MEMBER u32 arrived(u32 of) const { return barriers + of * 16; }
-    DEV_MEMBER u32 freed(u32 of) const { return barriers + of * 16 + 8; }
-    DEV_MEMBER bool ended() const {
-        u32 word;
-        asm volatile("ld.relaxed.cta.shared.u32 %0,[%1];" : "=r"(word) : "r"(endWord) : "memory");
-        return word != 0;
-    }
-    /// Waits until no more than `most` copies are under way.
-    DEV_MEMBER void land(u32 most) {
-        while (flying > most) {
-            awaitMbarrier(arrived(landing), landingPhase);
-            advance(landing, landingPhase);
-            flying--;
-        }
-    }
-    DEV_MEMBER void advance(u32 &which, u32 &itsPhase) const {
-        which++;
-        if (which == slots) {
-            which = 0;
-            itsPhase ^= 1;
+        for (u32 i = 0; i < slots; i++) {
+            await();
+            advance();
         }
     }
 };

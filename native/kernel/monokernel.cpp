@@ -12,9 +12,9 @@ DEV bool takeRole(Arguments &p, Worker &w) {
     if (threadIndex() == 0) {
         *box = takeTicket(global<u32>(p.tickets) + xcc * 32) - p.launch * share;
     }
-    meet();
+    barrier();
     const u32 ticket = uniform(*box);
-    meet();
+    barrier();
     w.group = xcc * share + ticket;
     const bool alone =
         p.workgroups >= p.lanes; // each workgroup serves one lane: neighbours share it if dies are told apart
@@ -101,7 +101,7 @@ DEV void writeResult(Arguments &all, const Worker &w, const Progress &progress, 
 
 DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
-    stream.begin(all, w);
+    stream.begin(all, w, all.firstPosition);
     Progress progress{Parked(0), Parked(stopRunning)};
     Parked position(all.firstPosition);
     Parked token(uniform(global<const u32>(all.tokens)[position]));
@@ -143,40 +143,15 @@ DEV void runRequest(Arguments &all, Worker &w) {
     writeResult(all, w, progress, position);
 }
 
-/// What the waves do that only fetch.
-template <class Stream> [[noreturn]] DEV void fetchForOthers(Arguments &p, Worker &w) {
-    Stream stream;
-    w.wave = (w.wave - workgroupWaves) * ringWaves;
-    const bool fetches = w.wave < workgroupWaves;
-    if (fetches) {
-        stream.stage.beginFetching(p, w.wave);
-    }
-    meet();
-    giveRegisters();
-    if (fetches) {
-        stream.fetch(p, w);
-    }
-    leave();
-}
-
 /// The only entry point; its symbol is "monokernel".
 KERNEL_ENTRY void monokernel(const Parameters parameters) {
     Arguments &p = *arguments(parameters);
     Worker w;
-    if (!takeRole(p, w)) {
-        if (threadIndex() == 0) {
-            giveUp(p, w.group, waitPlacement, 0);
-        }
-        return;
+    if (takeRole(p, w)) {
+        runRequest(p, w);
+    } else if (threadIndex() == 0) {
+        giveUp(p, w.group, waitPlacement, 0);
     }
-    if constexpr (fetchWaves > 0) {
-        if (w.wave >= workgroupWaves) {
-            fetchForOthers<WeightStream>(p, w);
-        }
-        meet();
-        takeRegisters();
-    }
-    runRequest(p, w);
 }
 
 } // namespace monokernel::kernel

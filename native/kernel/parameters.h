@@ -115,11 +115,10 @@ struct Parameters {
 
     // The grid and its memory.
     u32 workgroups, members, spinLimit;
-    u32 xccs;
-    u32 ringSlots, ringFlights; ///< of the ring of weights in shared memory: slots, and how many are filled at once
-    u32 chunks, chunksLog2;     ///< of a KV head's cache, a power of two
-    u32 headGroup;              ///< query heads a KV head
-    u32 queryParts;             ///< workgroups that share a KV head's queries in a decode step: one, or one a query
+    u32 xccs, ringSlots;
+    u32 chunks, chunksLog2; ///< of a KV head's cache, a power of two
+    u32 headGroup;          ///< query heads a KV head
+    u32 queryParts;         ///< workgroups that share a KV head's queries in a decode step: one, or one a query
     u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor; ///< for quotient(): headDim, laneKvHeads, queryParts
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
@@ -142,7 +141,7 @@ struct Parameters {
     u64 downUpdate;   ///< as outputUpdate
     u64 headLanes;    ///< mailbox [allLanes, hidden]
     u64 headSum;      ///< [hidden]
-    u64 summaries;    ///< mailbox [2, devices, workgroups, summaryWords]; others' are there if they tell all
+    u64 summaries;    ///< [2, workgroups, summaryWords]
     u64 deviceSummaries; ///< mailbox [2, devices, summaryWords]: a device's workgroups' summaries in one
     u64 logits;          ///< in device 0's mailboxes: [vocabulary]
     u64 decision;        ///< mailbox [2]: device 0's workgroup 0's

@@ -5,7 +5,7 @@
 namespace monokernel::kernel {
 
 DEV bool logitsWanted(Arguments &p, u32 position) {
-    return alike(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
+    return uniform(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
 }
 
 /// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
@@ -27,18 +27,22 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
 }
 
 /// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
-/// activations, so it runs ahead of every wait. Where some waves only fetch (fetchWaves), they go through the
-/// sequence for the others, which only take what comes.
-template <class Stage> struct TileStream {
-    Stage stage;
+/// activations, so it runs ahead of every wait.
+struct WeightStream {
+    TileStage stage;
     Parked left;   ///< tiles left in the part being fetched
     Parked matrix; ///< what is being fetched
     Parked layer, lane, position;
 
-    DEV_MEMBER void begin(Arguments &p, const Worker &w) {
-        stage.begin(p, w.wave);
-        if constexpr (fetchWaves == 0) {
-            start(p, w);
+    DEV_MEMBER void begin(Arguments &p, const Worker &w, u32 firstPosition) {
+        stage.begin(p);
+        position = firstPosition;
+        layer = 0;
+        lane = w.firstLane;
+        matrix = matrixQkv;
+        enter(p, w);
+        const u32 depth = stage.depth(p);
+        for (u32 i = 0; i < depth; i++) {
             stage.fill();
             count(p, w);
         }
@@ -47,31 +51,12 @@ template <class Stage> struct TileStream {
     /// This lane's pieces of the next tile, whose blocks have `rows` rows.
     DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         stage.exchange(rows, blocks);
-        if constexpr (fetchWaves == 0) {
-            count(p, w);
-        }
-    }
-
-    /// All that a wave does which fetches for wave w.wave and its ring's others, after stage.beginFetching().
-    DEV_MEMBER void fetch(Arguments &p, const Worker &w) {
-        start(p, w);
-        while (stage.awaitRoom(p)) {
-            stage.fill();
-            count(p, w);
-        }
+        count(p, w);
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    DEV_MEMBER void start(Arguments &p, const Worker &w) {
-        position = p.firstPosition;
-        layer = 0;
-        lane = w.firstLane;
-        matrix = matrixQkv;
-        enter(p, w);
-    }
-
     /// A tile has been asked for.
     DEV_MEMBER void count(Arguments &p, const Worker &w) {
         left += ~0u; // one less: a parked number can be added to where it lies
@@ -114,6 +99,5 @@ private:
         enter(p, w);
     }
 };
-using WeightStream = TileStream<TileStage>;
 
 } // namespace monokernel::kernel

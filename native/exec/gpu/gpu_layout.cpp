@@ -41,6 +41,7 @@ constexpr std::array ownFields{
     &Parameters::outputUpdate,
     &Parameters::downUpdate,
     &Parameters::headSum,
+    &Parameters::summaries,
     &Parameters::keys,
     &Parameters::values,
     &Parameters::prefillNormed,
@@ -56,9 +57,9 @@ constexpr std::array ownFields{
     &Parameters::stopTokens,
 };
 constexpr std::array mailboxFields{
-    &Parameters::abort,          &Parameters::outputPartial,   &Parameters::downPartial, &Parameters::headLanes,
-    &Parameters::summaries,      &Parameters::deviceSummaries, &Parameters::logits,      &Parameters::decision,
-    &Parameters::prefillPartial, &Parameters::logitsOut,
+    &Parameters::abort,     &Parameters::outputPartial,   &Parameters::downPartial,
+    &Parameters::headLanes, &Parameters::deviceSummaries, &Parameters::logits,
+    &Parameters::decision,  &Parameters::prefillPartial,  &Parameters::logitsOut,
 };
 
 void require(bool condition, const std::string &message) {
@@ -180,13 +181,12 @@ void describeSharedMemory(GpuLayout &layout) {
     p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
     const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
     p.ringOffset = (end + 31) / 32 * 32;
-    const uint32_t used = p.ringOffset * 4 + 16, slotBytes = target.waves() * (target.maxTileBytes() + 16);
+    const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.maxTileBytes() + 8);
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
     require(used + least * slotBytes <= target.sharedBytes,
             "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " +
                 target.name + " has " + std::to_string(target.sharedBytes));
     p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
-    p.ringFlights = std::min(target.ringFlights, p.ringSlots);
     layout.sharedBytes = used + p.ringSlots * slotBytes;
 }
 
@@ -225,6 +225,7 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.outputUpdate = arena.take(layers * lanes * hidden * word);
     p.downUpdate = arena.take(layers * lanes * hidden * word);
     p.headSum = arena.take(hidden * word);
+    p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
     const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
     p.prefillNormed = arena.take(2 * steps * hidden * word);
     p.prefillScale = arena.take(2 * steps * word);
@@ -247,7 +248,6 @@ void placeMailboxes(GpuLayout &layout) {
     p.outputPartial = arena.take(lanes * hidden * word);
     p.downPartial = arena.take(lanes * hidden * word);
     p.headLanes = arena.take(p.allLanes * hidden * word);
-    p.summaries = arena.take(2ull * p.devices * p.workgroups * kernel::summaryWords * word);
     p.deviceSummaries = arena.take(2ull * p.devices * kernel::summaryWords * word);
     p.logits = arena.take(p.vocabulary * word);
     p.decision = arena.take(2 * word);

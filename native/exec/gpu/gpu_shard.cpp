@@ -94,8 +94,7 @@ void GpuShard::launch(const GpuRequest &request, uint32_t tagBase, uint32_t laun
     p.launch = launch;
     say(kernel::cancelNothing);
     named([&] {
-        driver_->launch(std::as_bytes(std::span(&p, 1)), p.workgroups,
-                        layout_.target.threads + layout_.target.fetchThreads, layout_.sharedBytes);
+        driver_->launch(std::as_bytes(std::span(&p, 1)), p.workgroups, layout_.target.threads, layout_.sharedBytes);
     });
     running_ = true;
 }

@@ -14,9 +14,7 @@ struct KernelTarget {
     uint32_t tileBlocks;   ///< blocks of up to 16 rows by 32 elements of a weight tile
     uint32_t maxGroups;    ///< tiles side by side of a panel at most
     uint32_t sharedBytes;  ///< shared memory a workgroup may have
-    uint32_t fetchThreads; ///< beside them, which only fetch weights
     uint32_t maxRingSlots; ///< weight tiles a wave keeps in shared memory; 0 where they are kept in registers
-    uint32_t ringFlights;  ///< of them at most on their way at once
     uint32_t dies;         ///< dies with a ticket counter of their own
     uint32_t cacheChunks;  ///< parts of a head's KV cache that different workgroups read, for contexts up to 4,096
 
