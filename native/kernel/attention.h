@@ -13,9 +13,9 @@ constexpr u32 maxHeadDim = 256;
 /// One workgroup's share of a token's attention: a KV head, a chunk of its cache and some of the head's queries.
 struct AttentionUnit {
     u32 layer, lane, kvHead, chunk, position;
-    u32 query, queries;
-    u64 queryKeyValue; ///< tagged words of [rows of q, k and v] of this lane and token
-    u64 out;           ///< as publishChunk's
+    u32 query, queries; ///< the first of the KV head's, and how many
+    u64 queryKeyValue;  ///< tagged words of [rows of q, k and v] of this lane and token
+    u64 out;            ///< as publishChunk's
 };
 
 /// One pass over the cache for `count` of the unit's queries, from `query` on.
