@@ -23,7 +23,6 @@ template <u32 queries, u32 capacity>
 DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, u32 query, u32 count,
                        const CacheHead &cache, BlockWalk walk, CacheBlock<capacity> &ahead) {
     Arguments &p = *refresh(&all);
-    const u32 group = p.headGroup;
     Softmax<queries, HeadShape<capacity>::elements> state;
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
@@ -47,9 +46,10 @@ DEV void attendQueries(Arguments &all, const Worker &w, const AttentionUnit &u, 
         waveSync();
     }
     if (u.chunk == p.chunks - 1 && w.wave == workgroupWaves - 1) {
-        attendNew(p, w, query, scratchVector(p, group), scratchVector(p, group + 1), state);
+        attendNew(p, w, query, scratchVector(p, u.queries), scratchVector(p, u.queries + 1), state);
     }
-    publishChunk(p, w, scratchVector(p, group + 2), u.out, u.kvHead * group + u.query + query, count, u.chunk, state);
+    const u32 head = u.kvHead * p.headGroup + u.query + query;
+    publishChunk(p, w, scratchVector(p, u.queries + 2), u.out, head, count, u.chunk, state);
 }
 
 /// The last chunk's unit owns the new position: it attends to it.
@@ -58,13 +58,12 @@ DEV bool ownsPosition(Arguments &p, const AttentionUnit &u) { return u.chunk == 
 /// Brings the unit's queries, and its owner the new key and value, into shared memory: by the last waves, which seldom
 /// have a block of the cache to ask for. A barrier must follow.
 DEV void stageUnit(Arguments &p, Worker &w, const AttentionUnit &u) {
-    const u32 group = p.headGroup;
-    for (u32 v = workgroupWaves - 1 - w.wave; v < u.queries + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
-        const u32 own = v < u.queries ? 0 : v - u.queries; // of the new key and value
-        const HeadVector kind = v < u.queries ? vectorQuery : own == 0 ? vectorKey : vectorValue;
-        const u32 row = v < u.queries ? u.kvHead * group + u.query + v : p.laneHeads + own * p.laneKvHeads + u.kvHead;
-        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position,
-                  scratchVector(p, v < u.queries ? v : group + own), kind);
+    const u32 queries = u.queries;
+    for (u32 v = workgroupWaves - 1 - w.wave; v < queries + (ownsPosition(p, u) ? 2 : 0); v += workgroupWaves) {
+        const HeadVector kind = v < queries ? vectorQuery : v == queries ? vectorKey : vectorValue;
+        const u32 row =
+            v < queries ? u.kvHead * p.headGroup + u.query + v : p.laneHeads + (v - queries) * p.laneKvHeads + u.kvHead;
+        stageHead(p, w, u.layer, u.lane, u.queryKeyValue, row, u.position, scratchVector(p, v), kind);
     }
 }
 
@@ -155,7 +154,7 @@ DEV void attend(Arguments &all, Worker &w, u32 layerOfStep, u32 laneOfStep, cons
         stageUnit(p, w, u);
         attendHead(p, w, u);
         if (ownsPosition(p, u) && query == 0 && !prefill) {
-            const u32 key = p.headGroup;
+            const u32 key = u.queries;
             writeCache(p, cacheHead(p, layer, lane, u.kvHead), u.position, scratchVector(p, key),
                        scratchVector(p, key + 1));
         }
