@@ -5,12 +5,12 @@ import { escapeMarkdown } from '../markdown';
 import type { Target } from './target';
 
 const PAGE_SCHEME = 'monokernel-explanation';
-const PAGE = vscode.Uri.from({ scheme: PAGE_SCHEME, path: '/Explanation.md' });
 const PREVIEW_EDITOR = 'vscode.markdown.preview.editor';
 /** Longer selections are quoted by their first lines. */
 const QUOTED_LINES = 24;
 
 export class ExplanationPage implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #uri: vscode.Uri;
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly #closed = new vscode.EventEmitter<void>();
   readonly #registrations: vscode.Disposable;
@@ -22,11 +22,20 @@ export class ExplanationPage implements vscode.TextDocumentContentProvider, vsco
   /** The person closed the page. */
   readonly onDidClose = this.#closed.event;
 
-  constructor() {
+  constructor(scheme = PAGE_SCHEME) {
+    this.#uri = vscode.Uri.from({ scheme, path: '/Explanation.md' });
     this.#registrations = vscode.Disposable.from(
-      vscode.workspace.registerTextDocumentContentProvider(PAGE_SCHEME, this),
+      vscode.workspace.registerTextDocumentContentProvider(scheme, this),
+      // The editor drops a change of a document that it is still opening, and one that comes while another is being
+      // applied (microsoft/vscode#179711): what it has is compared with what it should have.
+      vscode.workspace.onDidOpenTextDocument((document) => {
+        this.#catchUp(document);
+      }),
+      vscode.workspace.onDidChangeTextDocument(({ document }) => {
+        this.#catchUp(document);
+      }),
       vscode.window.tabGroups.onDidChangeTabs((event) => {
-        if (event.closed.some(showsPage) && pageTab() === undefined) this.#closed.fire();
+        if (event.closed.some((tab) => this.#isShownBy(tab)) && this.#tab() === undefined) this.#closed.fire();
       }),
       this.#changed,
       this.#closed,
@@ -42,8 +51,11 @@ export class ExplanationPage implements vscode.TextDocumentContentProvider, vsco
     this.#head = heading(target);
     this.#body = '';
     this.foot(vscode.l10n.t('*Reading…*'));
-    const viewColumn = pageTab()?.group.viewColumn ?? vscode.ViewColumn.Beside;
-    await vscode.commands.executeCommand('vscode.openWith', PAGE, PREVIEW_EDITOR, { viewColumn, preserveFocus: true });
+    const viewColumn = this.#tab()?.group.viewColumn ?? vscode.ViewColumn.Beside;
+    await vscode.commands.executeCommand('vscode.openWith', this.#uri, PREVIEW_EDITOR, {
+      viewColumn,
+      preserveFocus: true,
+    });
   }
 
   append(delta: string): void {
@@ -59,11 +71,25 @@ export class ExplanationPage implements vscode.TextDocumentContentProvider, vsco
   /** A remark below the text: what is going on, or how it ended. */
   foot(text: string): void {
     this.#foot = text;
-    this.#changed.fire(PAGE);
+    this.#changed.fire(this.#uri);
   }
 
   dispose(): void {
     this.#registrations.dispose();
+  }
+
+  #catchUp(document: vscode.TextDocument): void {
+    if (document.uri.toString() !== this.#uri.toString()) return;
+    if (document.getText() !== this.provideTextDocumentContent()) this.#changed.fire(this.#uri);
+  }
+
+  #tab(): vscode.Tab | undefined {
+    return vscode.window.tabGroups.all.flatMap((group) => group.tabs).find((tab) => this.#isShownBy(tab));
+  }
+
+  #isShownBy({ input }: vscode.Tab): boolean {
+    const uri = input instanceof vscode.TabInputCustom || input instanceof vscode.TabInputText ? input.uri : undefined;
+    return uri?.toString() === this.#uri.toString();
   }
 }
 
@@ -92,14 +118,4 @@ function fenced(code: string, languageId: string): string {
   const longest = Math.max(0, ...[...code.matchAll(/`+/g)].map(([run]) => run.length));
   const fence = '`'.repeat(Math.max(3, longest + 1));
   return `${fence}${languageId}\n${code}\n${fence}`;
-}
-
-function showsPage(tab: vscode.Tab): boolean {
-  const { input } = tab;
-  const uri = input instanceof vscode.TabInputCustom || input instanceof vscode.TabInputText ? input.uri : undefined;
-  return uri?.scheme === PAGE_SCHEME;
-}
-
-function pageTab(): vscode.Tab | undefined {
-  return vscode.window.tabGroups.all.flatMap((group) => group.tabs).find(showsPage);
 }

@@ -1,7 +1,11 @@
 import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
 import * as vscode from 'vscode';
-import { until } from '../waiting';
-import { openFile, openText, untilReady } from './editing';
+import { ExplanationPage } from '../../../extension/src/explain/page';
+import { sleep, until } from '../waiting';
+import { activate, openFile, openText, untilReady, withSetting } from './editing';
 
 const EXPLAIN = 'monokernel.explainSelection';
 
@@ -20,7 +24,50 @@ describe('explain', () => {
     assert.ok(page.includes('products.find('), 'the code is quoted');
     assert.ok(page.slice(page.lastIndexOf('```') + 3).trim().length > 10, 'and explained');
     assert.ok(pageTab(), 'the page is open');
+    await until('the text on the page', () => shown() === page);
     assert.equal(vscode.window.activeTextEditor?.document, editor.document, 'the code keeps the focus');
+  });
+
+  it('says on the page why there is no explanation, however soon that is known', async () => {
+    const { statusBar } = await activate();
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    await until('no page', () => shown() === undefined);
+    const folder = mkdtempSync(path.join(tmpdir(), 'model-'));
+    try {
+      await withSetting('model.path', folder, async () => {
+        await until('an error', () => statusBar.text.startsWith('$(error)'));
+        const editor = await openFile('src/product.ts');
+        select(editor, 'export function findProduct', '\n}');
+        await vscode.commands.executeCommand(EXPLAIN);
+        await until('the reason', () => shown()?.includes('**No explanation:**'), 5_000);
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    await untilReady();
+  });
+
+  it('shows all of a text that comes while its page is being opened', async function () {
+    this.timeout(60_000);
+    const editor = await openFile('src/product.ts');
+    const target = { document: editor.document, range: new vscode.Range(14, 0, 16, 1) };
+    for (let round = 0; round < 20; round++) {
+      const page = new ExplanationPage('monokernel-explanation-in-a-test');
+      const opening = page.open(target);
+      for (let word = 0; word < 10 + round; word++) {
+        page.append(`word ${word} `);
+        await sleep((round % 5) * 2);
+      }
+      page.replace('the whole text');
+      await opening;
+      await until(
+        `all of round ${round}`,
+        () => shown('monokernel-explanation-in-a-test') === page.provideTextDocumentContent(),
+        5_000,
+      );
+      await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+      page.dispose();
+    }
   });
 
   it('explains the enclosing symbol when nothing is selected', async () => {
@@ -91,6 +138,11 @@ function select(editor: vscode.TextEditor, from: string, to: string): vscode.Ran
   assert.ok(start >= 0 && end > start, `${from} is in the file`);
   editor.selection = new vscode.Selection(editor.document.positionAt(start), editor.document.positionAt(end));
   return editor.selection;
+}
+
+/** What the editor has of the page, which its preview draws; undefined while it is closed. */
+function shown(scheme = 'monokernel-explanation'): string | undefined {
+  return vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === scheme)?.getText();
 }
 
 function pageTab(): vscode.Tab | undefined {

@@ -1,5 +1,5 @@
 /** Packs the extension, installs it into a fresh VS Code and plays the scenes in it, as a person would. */
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import * as path from 'node:path';
 import { installVsix } from '../../../extension/editor/server';
 import type { EditorFolders } from '../../../extension/editor/server';
@@ -40,8 +40,12 @@ export async function runUi(): Promise<Outcome> {
           await scene({ bench, folders: used, extension });
         } catch (error) {
           const picture = await bench.screenshot('failure').catch(() => 'no picture');
+          const preview = await bench.previewText().catch(() => '');
+          const said = error instanceof Error ? (error.stack ?? error.message) : String(error);
           outcome.failures.push(
-            `${name} (${picture})\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+            [`${name} (${picture})`, said, `the preview shows: ${JSON.stringify(preview)}`, extensionLog(used)].join(
+              '\n',
+            ),
           );
           break; // The scenes that follow build on this one.
         }
@@ -51,6 +55,16 @@ export async function runUi(): Promise<Outcome> {
     },
   );
   return outcome;
+}
+
+/** The end of what the extension logged: pictures of a failure are seldom at hand where CI ran. */
+function extensionLog({ userData }: EditorFolders): string {
+  const logs = path.join(userData, 'logs');
+  const files = readdirSync(logs, { recursive: true, encoding: 'utf8' });
+  return files
+    .filter((file) => path.basename(file) === 'Monokernel.log')
+    .map((file) => readFileSync(path.join(logs, file), 'utf8').slice(-3_000))
+    .join('\n');
 }
 
 function passed(outcome: Outcome, name: string): void {
