@@ -5,7 +5,7 @@ import { makePlan, type Structure } from './plan';
 import { published } from './published';
 import { bytesOfToken, laneformer2b } from './shape';
 import { simulate } from './simulate';
-import { kog, local, ours, unpadded } from './structures';
+import { cacheAtHome, kog, local, mailboxesAtHome, ours, unpadded, weightsAtHome } from './structures';
 
 const rateOf = (time: number): number => 1e6 / time;
 
@@ -27,7 +27,13 @@ function reproduction(): void {
 }
 
 function predictions(): void {
-  const steps: ((structure: Structure) => Structure)[] = [(structure) => structure, local, unpadded];
+  const steps: ((structure: Structure) => Structure)[] = [
+    (structure) => structure,
+    weightsAtHome,
+    mailboxesAtHome,
+    unpadded,
+    cacheAtHome,
+  ];
   const rows: string[][] = [];
   for (const devices of [1, 2, 4, 8]) {
     let structure = ours(devices);

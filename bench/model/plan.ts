@@ -20,8 +20,10 @@ export interface Structure {
   chunks: number;
   /** Our tiles; undefined: rows are split evenly without padding. */
   tile: TileShape | undefined;
-  /** Each unit streams from its own I/O die only. */
-  localPages: boolean;
+  /** Each unit streams weights from its own I/O die only. */
+  localWeights: boolean;
+  /** And the KV cache. */
+  localCache: boolean;
   /** Mailboxes lie on their consumer's I/O die. */
   localMailboxes: boolean;
   /** Between devices, where the exchange cannot be hidden; microseconds for `bytes` a peer. */

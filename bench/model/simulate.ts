@@ -90,7 +90,7 @@ class Simulation {
     private readonly costs: Costs,
   ) {
     const { structure, phases, groups, unitsOfGroup } = plan;
-    const gain = structure.localPages
+    const gain = structure.localWeights
       ? Math.min(inputs.localGain.value, inputs.bestRate.value / inputs.streamRate.value)
       : 1;
     this.rate = (inputs.phaseRate.value * gain * costs.rate) / homes;
@@ -143,7 +143,7 @@ class Simulation {
     for (let chunk = unit.chunks[unit.issued]; chunk !== undefined; chunk = unit.chunks[unit.issued]) {
       const isAhead = chunk.phase > unit.phase || unit.staged > now;
       if (unit.held + chunk.bytes > (isAhead ? Math.min(window, lookAhead) : window)) return;
-      chunk.arrival = this.load(unit, chunk.bytes, now);
+      chunk.arrival = this.load(unit, chunk.bytes, now, this.plan.structure.localWeights);
       unit.held += chunk.bytes;
       unit.issued++;
       this.bytes += chunk.bytes;
@@ -151,8 +151,8 @@ class Simulation {
   }
 
   /** When bytes asked for now are there. */
-  private load(unit: Unit, bytes: number, now: number): number {
-    const home = this.plan.structure.localPages ? unit.home : pageHome(this.requests++);
+  private load(unit: Unit, bytes: number, now: number, isLocal: boolean): number {
+    const home = isLocal ? unit.home : pageHome(this.requests++);
     const begin = Math.max(now, this.free[home] ?? 0);
     this.free[home] = begin + bytes / this.rate;
     const served = begin + bytes / this.rate + inputs.loadRestart.value * this.costs.loadRestart;
@@ -171,7 +171,7 @@ class Simulation {
     unit.staged = now;
     this.request(unit, now);
     const cache = this.phase(phase).cache(unit.index) * this.costs.cache;
-    const there = cut(cache).reduce((_, bytes) => this.load(unit, bytes, now), now);
+    const there = cut(cache).reduce((_, bytes) => this.load(unit, bytes, now, this.plan.structure.localCache), now);
     if (cache > 0) this.events.push(there + this.reduction, { kind: 'done', unit });
     else this.next(unit, now);
   }

@@ -17,14 +17,15 @@ export const kog: Structure = {
   cacheBytes: 2,
   chunks: 16,
   tile: undefined,
-  localPages: false,
+  localWeights: false,
+  localCache: false,
   localMailboxes: false,
   exchange: () => inputs.collective.value,
   context: 512,
 };
 
 /** The variant that groups compute units by I/O die: its streams are local; nothing is known of its hand-offs. */
-export const kogByDie: Structure = { ...kog, name: 'Kog, by I/O die', localPages: true };
+export const kogByDie: Structure = { ...kog, name: 'Kog, by I/O die', localWeights: true, localCache: true };
 
 const overLink = (devices: number) => (bytes: number) =>
   devices > 1 ? inputs.linkLatency.value + bytes / inputs.linkRate.value : 0;
@@ -44,16 +45,32 @@ export function ours(devices: number): Structure {
     cacheBytes: 2,
     chunks: 8,
     tile: { waves: 4, tileBlocks: 8, maxGroups: 2 },
-    localPages: false,
+    localWeights: false,
+    localCache: false,
     localMailboxes: false,
     exchange: overLink(devices),
     context: 512,
   };
 }
 
-/** The same with every page and mailbox at home. */
+/** The same with the weights at home: what the executor does where the memory was calibrated. */
+export function weightsAtHome(structure: Structure): Structure {
+  return { ...structure, name: `${structure.name}, weights at home`, localWeights: true };
+}
+
+/** The same with the KV cache at home, too: that of the few units that read it. */
+export function cacheAtHome(structure: Structure): Structure {
+  return { ...structure, name: `${structure.name}, cache too`, localCache: true };
+}
+
+/** The same with the mailboxes at home, too. */
+export function mailboxesAtHome(structure: Structure): Structure {
+  return { ...structure, name: `${structure.name}, mailboxes too`, localMailboxes: true };
+}
+
+/** The same with weights and mailboxes at home. */
 export function local(structure: Structure): Structure {
-  return { ...structure, name: `${structure.name}, all local`, localPages: true, localMailboxes: true };
+  return mailboxesAtHome(weightsAtHome(structure));
 }
 
 /** The same with rows split evenly and no padding: what smaller tiles come near to. */
