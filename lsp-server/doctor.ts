@@ -42,7 +42,7 @@ async function main(args: string[]): Promise<number> {
 /** Measures and tells; false if a result could not be had or kept. */
 async function calibrate(): Promise<boolean> {
   try {
-    const results = await calibrateGpus(places.addon, path.join(places.addon, '..', '..', 'kernels'));
+    const results = await calibrateGpus(places.addon);
     if (results.length === 0) console.error('There is no GPU to calibrate.');
     for (const { gpu, name, kept, reason } of results) {
       console.error(`GPU ${gpu} (${name}): ${kept ? '' : 'NOT calibrated: '}${reason}`);

@@ -7,14 +7,29 @@ import { registerExplain } from './explain/explain_feature';
 import { ModelHost, type EngineLoader } from './model_host';
 import { isObject } from './models/json';
 import { WorkspacePaths } from './open_documents';
-import { ACCEPTED_COMMAND, Stats, Status, type InitializationOptions, type Settings } from './protocol';
+import {
+  ACCEPTED_COMMAND,
+  Stats,
+  Status,
+  type InitializationOptions,
+  type MeasuredGpu,
+  type Settings,
+} from './protocol';
 import { Reporter } from './reporter';
 import { needsReload, readSettings, settingProblems } from './settings';
 import { lookAtMachine, type Probe } from './topology/look';
+import { registerMeasureMemory } from './topology/measure_feature';
 import { registerTopology } from './topology/topology_feature';
 
+export interface Dependencies {
+  loadEngine: EngineLoader;
+  probe: Probe;
+  /** Measures the GPUs' memory with nothing else on them: `calibrateGpus` in the product. */
+  measure: (addon: string, signal: AbortSignal) => Promise<MeasuredGpu[]>;
+}
+
 /** Wires the features to a connection. The caller calls `connection.listen()`. */
-export function startServer(connection: Connection, dependencies: { loadEngine: EngineLoader; probe: Probe }): void {
+export function startServer(connection: Connection, dependencies: Dependencies): void {
   const documents = new TextDocuments(TextDocument);
   const paths = new WorkspacePaths();
   const reporter = new Reporter({
@@ -76,7 +91,9 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
     if (command === ACCEPTED_COMMAND) reporter.countAccepted();
     return null;
   });
+  const ending = new AbortController();
   connection.onShutdown(async () => {
+    ending.abort();
     await host?.dispose();
     reporter[Symbol.dispose]();
   });
@@ -85,6 +102,15 @@ export function startServer(connection: Connection, dependencies: { loadEngine: 
   registerTopology(connection, () =>
     lookAtMachine({ places, settings, running: host?.current?.engine.model.description, probe: dependencies.probe }),
   );
+  registerMeasureMemory(connection, async (signal) => {
+    const stop = AbortSignal.any([signal, ending.signal]);
+    return (
+      (await host?.apart(
+        () => settings,
+        () => dependencies.measure(places.addon, stop),
+      )) ?? []
+    );
+  });
   documents.listen(connection);
 }
 

@@ -48,6 +48,22 @@ export class ModelHost {
     return this.work;
   }
 
+  /**
+   * Frees the engine while `action` runs, which wants the devices for itself, and then loads the model of the settings
+   * there are by then. Settles as `action` does.
+   */
+  apart<Result>(settings: () => Settings, action: () => Promise<Result>): Promise<Result> {
+    const generation = ++this.generation;
+    const acted = this.work.then(async () => {
+      this.onState({ state: 'loading', progress: 0 });
+      await this.unload();
+      return action();
+    });
+    const replace = (): Promise<void> => this.replace(settings(), generation);
+    this.work = acted.then(replace, replace);
+    return acted;
+  }
+
   /** Frees the engine; nothing is loaded any more. */
   dispose(): Promise<void> {
     this.generation += 1;

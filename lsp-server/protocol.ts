@@ -119,6 +119,16 @@ export interface TopologyCalibration {
   reason: string;
 }
 
+/** What came of measuring a GPU's memory. */
+export interface MeasuredGpu {
+  gpu: number;
+  name: string;
+  /** Whether there is a result, which is kept. */
+  kept: boolean;
+  /** What was found, or what went wrong. */
+  reason: string;
+}
+
 /** A GPU that the kernels run on. */
 export interface TopologyGpu {
   target: 'gfx942' | 'sm_90';
@@ -177,6 +187,11 @@ export const ExplainRequest = new RequestType<ExplainParams, ExplainResult, void
 export const ExplainDelta = new NotificationType<ExplainDeltaParams>('monokernel/explainDelta');
 /** Looks at the machine, in a process of its own: takes a moment, seconds with large GPUs. */
 export const TopologyRequest = new RequestType<object, TopologyResult, void>('monokernel/topology');
+/**
+ * Measures which memory of each GPU is near which of its dies, and keeps that for this user. The engine is unloaded
+ * meanwhile and loaded again at the end, also when this is cancelled.
+ */
+export const MeasureMemoryRequest = new RequestType<object, MeasuredGpu[], void>('monokernel/measureMemory');
 export const Status = new NotificationType<StatusParams>('monokernel/status');
 export const Stats = new NotificationType<StatsParams>('monokernel/stats');
 

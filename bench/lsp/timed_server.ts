@@ -5,7 +5,7 @@
 import { createConnection } from 'vscode-languageserver/node';
 import type { Engine, GeneratedToken, Generation } from '../../lsp-server/engine/contract';
 import { nativeLoader } from '../../lsp-server/engine_loader';
-import { probeAddon } from '../../lsp-server/engine/probe';
+import { calibrateGpus, probeAddon } from '../../lsp-server/engine/probe';
 import { startServer } from '../../lsp-server/language_server';
 import type { EngineTime } from './keystroke';
 
@@ -49,6 +49,7 @@ const connection = createConnection();
 startServer(connection, {
   loadEngine: async (request) => timed(await nativeLoader(request)),
   probe: probeAddon,
+  measure: calibrateGpus,
 });
 connection.onRequest('bench/engineTime', () => {
   const answer = measured;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
+import path from 'node:path';
 import type { CalibratedGpu, ProbeResult } from './addon';
 import { EngineError } from './contract';
 import type { ProcessEnd } from './probe_failure';
@@ -40,25 +41,35 @@ export async function probeAddon(addon: string, timeout = PROBE_TIMEOUT_MS): Pro
   return (await callAddon(addon, ['probe'], timeout)) as ProbeResult;
 }
 
-/** Measures each GPU's memory in a child process and keeps the results for this user. Rejects with EngineError. */
-export async function calibrateGpus(addon: string, kernelFolder: string): Promise<CalibratedGpu[]> {
-  return (await callAddon(addon, ['calibrate', kernelFolder], CALIBRATION_TIMEOUT_MS)) as CalibratedGpu[];
+/**
+ * Measures each GPU's memory in a child process, which `signal` ends, and keeps the results for this user. Rejects with
+ * EngineError.
+ */
+export async function calibrateGpus(addon: string, signal?: AbortSignal): Promise<CalibratedGpu[]> {
+  const kernels = path.join(path.dirname(addon), '..', 'kernels');
+  return (await callAddon(addon, ['calibrate', kernels], CALIBRATION_TIMEOUT_MS, signal)) as CalibratedGpu[];
 }
 
-async function callAddon(addon: string, call: string[], timeout: number): Promise<unknown> {
+async function callAddon(addon: string, call: string[], timeout: number, signal?: AbortSignal): Promise<unknown> {
   try {
     await access(addon);
   } catch {
     throw missingAddon(addon);
   }
-  const { stdout, end } = await runChild(addon, call, timeout);
+  const { stdout, end } = await runChild(addon, call, timeout, signal);
+  if (signal?.aborted === true) throw new EngineError('cancelled', 'Stopped.');
   const answer = readAnswer(stdout);
   if (!answer) throw crashed(addon, end);
   if ('error' in answer) throw loadFailure(addon, answer.error);
   return answer.result;
 }
 
-function runChild(addon: string, call: string[], timeout: number): Promise<{ stdout: string; end: ProcessEnd }> {
+function runChild(
+  addon: string,
+  call: string[],
+  timeout: number,
+  stop?: AbortSignal,
+): Promise<{ stdout: string; end: ProcessEnd }> {
   const environment: NodeJS.ProcessEnv = { ...process.env, ELECTRON_RUN_AS_NODE: '1' };
   delete environment['NODE_OPTIONS']; // a debugger's options would make the child wait for it
   const child = spawn(process.execPath, ['-e', CALL_SCRIPT, addon, ...call], {
@@ -66,6 +77,11 @@ function runChild(addon: string, call: string[], timeout: number): Promise<{ std
     stdio: ['ignore', 'pipe', 'pipe'],
     windowsHide: true,
   });
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  stop?.addEventListener('abort', kill);
+  if (stop?.aborted === true) kill();
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
@@ -84,6 +100,7 @@ function runChild(addon: string, call: string[], timeout: number): Promise<{ std
     });
     child.on('close', (status, signal) => {
       clearTimeout(timer);
+      stop?.removeEventListener('abort', kill);
       resolve({ stdout, end: { status, signal, stderr } });
     });
   });

@@ -3,7 +3,7 @@ import { kernelFile } from './choice';
 
 /** What keeps the engine from running, or from running well, and what to do about it. */
 export function findProblems(box: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
-  return [...engineProblems(box), ...gpuProblems(box), ...cpuProblems(box)];
+  return [...engineProblems(box), ...gpuProblems(box), ...placementProblems(box), ...cpuProblems(box)];
 }
 
 const error = (what: string, remedy: string): TopologyProblem => ({ severity: 'error', what, remedy });
@@ -33,11 +33,23 @@ function gpuProblems({ gpus, gpuSearch, kernels }: Omit<TopologyResult, 'problem
   }
   for (const line of gpuSearch) {
     if (line.includes('not usable')) problems.push(hint(`${line}.`, 'Nothing: it is left alone.'));
-    if (line.startsWith('the calibration')) {
-      problems.push(hint(sentence(line), 'Nothing is slower without it: memory is not placed by it yet.'));
+    if (isBrokenCalibration(line)) {
+      problems.push(hint(sentence(line), `Until memory is measured again, weights lie anywhere. ${MEASURE}`));
     }
   }
   return problems;
+}
+
+const MEASURE = 'Run “Monokernel: Measure GPU Memory” while nothing else uses the GPUs.';
+
+const isBrokenCalibration = (line: string): boolean => line.startsWith('the calibration');
+
+/** Dies that the weights could be placed by, if it were known which memory is near which. */
+function placementProblems({ gpus, gpuSearch }: Omit<TopologyResult, 'problems'>): TopologyProblem[] {
+  const unmeasured = gpus.filter(({ homes, calibration }) => homes > 1 && calibration === undefined);
+  if (unmeasured.length === 0 || gpuSearch.some(isBrokenCalibration)) return [];
+  const names = unmeasured.map(({ index }) => index).join(', ');
+  return [hint(`Which memory is near which die was never measured (GPU ${names}), so weights lie anywhere.`, MEASURE)];
 }
 
 function cpuProblems({ engine, instructionSets, version }: Omit<TopologyResult, 'problems'>): TopologyProblem[] {

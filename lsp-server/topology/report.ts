@@ -68,16 +68,19 @@ function gpuFacts(gpu: TopologyGpu): string[] {
   ];
 }
 
-/** The executor's rows, caches and mailboxes lie where the driver put them, whatever was measured. */
-const UNUSED = 'memory is not placed by it yet';
-
 /** What is known of near and far memory. */
 function calibrationText({ calibration, homes }: TopologyGpu): string {
-  const use = homes > 1 ? UNUSED : 'this kind of GPU is not placed by it';
+  const use = usePlacement(homes, calibration?.period);
   if (!calibration) return `not measured; ${use}`;
   const { reason, localNanoseconds: local, remoteNanoseconds: remote } = calibration;
   const times = local > 0 ? `; round trip ${Math.round(local)} ns near, ${Math.round(remote)} ns far` : '';
   return `${reason}${times}; ${use}`;
+}
+
+/** What the executor makes of a calibration, which has a period where it is certain. */
+function usePlacement(homes: number, period = 0): string {
+  if (homes < 2) return 'this kind of GPU is not placed by it';
+  return period > 0 ? 'weights are placed by it' : 'weights lie anywhere';
 }
 
 function kernelLines({ kernels }: TopologyResult): string[] {

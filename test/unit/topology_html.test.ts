@@ -38,8 +38,8 @@ test('topology page: GPUs with dies, stacks, lanes, links and what was measured'
   assert.match(text, /GPU 1: .*I\/O die 3 Die 6 38 units lane 7 Die 7 38 units lane 7/);
   assert.match(text, /near memory 641 ns Round trip to far memory 1152 ns/);
   assert.match(text, /near memory not measured Round trip to far memory not measured/);
-  assert.match(text, /near which die homes repeat[^.]*agree; memory is not placed by it yet/);
-  assert.match(text, /near which die not measured; memory is not placed by it yet/);
+  assert.match(text, /near which die homes repeat[^.]*agree; weights are placed by it/);
+  assert.match(text, /near which die not measured; weights lie anywhere/);
   assert.match(text, /Links between GPUs gfx942 xGMI.*not measured/);
   assert.match(text, /No model is loaded/);
   assert.ok(!text.includes('worker 0'), 'the CPU’s cores have no workers then');

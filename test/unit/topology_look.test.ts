@@ -88,10 +88,14 @@ test('look: a GPU without its kernel is an error that says what to do', async ()
 
 test('look: a GPU with its kernel runs the model', async () => {
   const addon = addonWith('monokernel.gfx942.co', 'monokernel.sm_90.ptx');
-  const box = await look({ machine: probed(mi300x), addon });
+  const box = await look({ machine: probed({ ...mi300x, calibration }), addon });
   assert.equal(box.engine.chosen, 'gfx942');
   assert.equal(box.placement.length, 8);
   assert.deepEqual(box.problems, []);
+  const [hint, ...others] = (await look({ machine: probed(mi300x), addon })).problems;
+  assert.match(hint?.what ?? '', /never measured \(GPU 0\)/);
+  assert.match(hint?.remedy ?? '', /Measure GPU Memory/);
+  assert.deepEqual(others, []);
   assert.equal((await look({ machine: probed(h200), addon })).engine.chosen, 'sm_90');
 });
 
@@ -159,11 +163,11 @@ test('report: every part has its line, the measured times theirs', async () => {
     assert.match(text, new RegExp(`^${part} +\\S`, 'm'));
   }
   assert.match(text, /8 dies, 304 compute units, 8 memory stacks on 4 I\/O dies, 206 GB/);
-  assert.match(text, /round trip 641 ns near, 1152 ns far; memory is not placed by it yet$/m);
+  assert.match(text, /round trip 641 ns near, 1152 ns far; weights are placed by it$/m);
   assert.match(text, /^Problems +none$/m);
   assert.match(
     reportOf(await look({ machine: probed(mi300x), addon })),
-    /memory by die: not measured; memory is not placed by it yet$/m,
+    /memory by die: not measured; weights lie anywhere$/m,
   );
 });
 
@@ -176,6 +180,6 @@ test('report: names no npm command, whatever is missing: an installed extension 
   assert.match(reportOf(bare), /^Kernels +none: GPUs cannot be used$/m);
   assert.match(
     reportOf(bare),
-    /The calibration \/c\/t\.json is not used: broken; delete it\. Nothing is slower without it/,
+    /The calibration \/c\/t\.json is not used: broken; delete it\. Until memory is measured again, weights lie anywhere/,
   );
 });

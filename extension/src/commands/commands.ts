@@ -1,5 +1,6 @@
 /** Every command of the extension. They exist from activation on, whatever the server does. */
 import * as vscode from 'vscode';
+import type { MeasuredGpu } from '../../../lsp-server/protocol';
 import { ServerUnavailableError } from '../client/session';
 import type { Session } from '../client/session';
 import type { Snooze } from '../completion/snooze';
@@ -9,6 +10,7 @@ import { explainTarget } from '../explain/target';
 import { isLanguageOn, readSettings, writeSetting } from '../settings/settings';
 import { showMenu } from '../status/menu';
 import type { StatusBar } from '../status/statusBar';
+import { measureMemory } from '../topology/measureMemory';
 import type { TopologyPage } from '../topology/topologyPage';
 import { selectModel } from './selectModel';
 
@@ -37,6 +39,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     },
     'monokernel.showTopology': () => topology.show(),
     'monokernel.doctor': () => doctor.show(),
+    'monokernel.measureMemory': () => measureOrHelp(session),
     'monokernel.showMenu': () => showMenu(statusBar.facts()),
     'monokernel.selectModel': (given?: unknown) => selectModel(given instanceof vscode.Uri ? given : undefined),
     'monokernel.useBuiltInModel': () => writeSetting('model.path', undefined),
@@ -74,6 +77,15 @@ async function explainSelection(explainer: Explainer): Promise<string | undefine
   } catch (error) {
     if (!(error instanceof ServerUnavailableError)) throw error;
     offerHelp(error.message);
+    return undefined;
+  }
+}
+
+async function measureOrHelp(session: Session): Promise<MeasuredGpu[] | undefined> {
+  try {
+    return await measureMemory(session);
+  } catch (error) {
+    offerHelp(error instanceof Error ? error.message : String(error));
     return undefined;
   }
 }

@@ -85,7 +85,10 @@ function measuredRows({ calibration, homes }: TopologyGpu): [string, string][] {
   return [
     ['Round trip to near memory', time(calibration?.localNanoseconds)],
     ['Round trip to far memory', time(calibration?.remoteNanoseconds)],
-    ['Which page is near which die', homes > 1 ? `${found}; memory is not placed by it yet` : found],
+    [
+      'Which page is near which die',
+      homes > 1 ? `${found}; weights ${(calibration?.period ?? 0) > 0 ? 'are placed by it' : 'lie anywhere'}` : found,
+    ],
   ];
 }
 

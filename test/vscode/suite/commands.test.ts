@@ -64,6 +64,14 @@ describe('commands', () => {
     await vscode.window.tabGroups.close(pages);
   });
 
+  it('measure GPU memory says when there is no GPU, and completions go on', async function () {
+    const report = await vscode.commands.executeCommand<string>('monokernel.doctor');
+    if (!report.includes('none that the kernels run on')) this.skip();
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    assert.deepEqual(await vscode.commands.executeCommand('monokernel.measureMemory'), []);
+    await untilReady();
+  });
+
   it('leave the keyboard alone', () => {
     assert.equal(manifest().contributes.keybindings, undefined);
   });
