@@ -2,7 +2,9 @@
 
 #include "exec/cpu/cpu_executor.h"
 #ifdef MONOKERNEL_GPU
+#include "exec/gpu/calibrated_homes.h"
 #include "exec/gpu/gpu_executor.h"
+#include "topology/calibration_file.h"
 #endif
 #include "model/model_error.h"
 
@@ -35,11 +37,14 @@ ChosenExecutor makeGpu(std::span<const GpuDevice> devices, const Model &model, c
                        const std::function<void(double)> &progress) {
     const GpuDevice &device = devices.front();
     const std::string count = devices.size() > 1 ? std::to_string(devices.size()) + " x " : "";
-    const GpuOptions gpuOptions{
-        .kernelFolder = options.kernelFolder, .slots = options.slots, .contextLength = options.contextLength};
+    std::string said;
+    const GpuOptions gpuOptions{.kernelFolder = options.kernelFolder,
+                                .slots = options.slots,
+                                .contextLength = options.contextLength,
+                                .pageHomes = calibratedHomes(devices, calibrationFolder(), options.kernelFolder, said)};
     const bool refused = options.precision == Precision::int8;
     return {makeGpuExecutor(devices, model, gpuOptions, progress),
-            "found " + count + device.name + " (" + device.target + ")",
+            "found " + count + device.name + " (" + device.target + ")" + (said.empty() ? "" : "; " + said),
             {false, refused ? "int8 is only for the CPU engine; " + device.name + " runs the weights as bf16"
                             : "a GPU runs the weights as bf16"}};
 }

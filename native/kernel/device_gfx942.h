@@ -223,49 +223,92 @@ DEV void keepSum(f32x4 &sum) { asm("" : "+a"(sum)); }
     DO(6, "a[248:251]", "a248", "a249", "a250", "a251")                                                                \
     DO(7, "a[252:255]", "a252", "a253", "a254", "a255")
 
-/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
-/// wait for the next phase's input.
-struct TileStage {
-    u64 from;       ///< this lane's piece of the tile to ask for next
-    u64 blockBytes; ///< from a piece to that of the next block
+/// The pages that a tile lies in, of which there are three at most: a tile has up to two pages' bytes.
+using TilePages = u32 __attribute__((ext_vector_type(3)));
+static_assert(tileBlocks * 1024 <= 2 * pageBytes);
 
-    DEV_MEMBER void begin(Arguments &) {}
-    DEV_MEMBER u32 depth(Arguments &) const { return 1; }
-    /// The next tile to ask for is at `address`, and its wave's others follow it.
-    DEV_MEMBER void enter(u64 address, u32 blockRows) {
-        const u32 lane = laneIndex(), row = pieceRow(lane);
-        from = opaqueLane(address + (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16);
-        blockBytes = opaqueLane(blockRows * 64);
+/// Addresses of this lane's pieces of a tile, block after block. Two pages can be met within half a tile: `page` and,
+/// from byte pageBytes on, `next`.
+struct PieceWalk {
+    u64 page, next, last;
+    u32 start; ///< byte of `page` at which the half begins
+    u32 at;    ///< this lane's piece, from `page` on
+    u32 blockBytes;
+
+    DEV_MEMBER PieceWalk(u64 weights, TilePages pages, u32 first, u32 bytes)
+        : page(weights + static_cast<u64>(pages.x) * pageBytes), next(weights + static_cast<u64>(pages.y) * pageBytes),
+          last(weights + static_cast<u64>(pages.z) * pageBytes), start(first), blockBytes(bytes) {
+        const u32 lane = laneIndex(), row = pieceRow(lane), rows = bytes / 64;
+        at = first + (pieceChunk(lane) * rows + (row < rows ? row : rows - 1)) * 16;
     }
-    DEV_MEMBER void fill() {
-        u64 block = from;
-#define FILL(piece, registers, a, b, c, d)                                                                             \
-    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
-    block = opaqueLane(block + blockBytes);
-        KERNEL_TILE(FILL)
-#undef FILL
-        passWaves(block);
+    DEV_MEMBER u64 take(u32 piece) {
+        if (piece == tileBlocks / 2) {
+            enterSecondHalf();
+        }
+        const u64 address = (at < pageBytes ? page : next) + (at & (pageBytes - 1));
+        at = opaqueLane(at + blockBytes);
+        return address;
     }
-    /// This lane's pieces of the tile in flight; the next one is asked for in its place. A piece is there when no more
-    /// than the seven loads after its own are under way.
-    DEV_MEMBER void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        static_assert(tileBlocks == 8);
-        u64 block = from;
-#define EXCHANGE(piece, registers, a, b, c, d)                                                                         \
-    asm volatile("s_waitcnt vmcnt(7)" : "={" registers "}"(blocks[piece][0]));                                         \
-    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(block) : a, b, c, d);                           \
-    block = opaqueLane(block + blockBytes);
-        KERNEL_TILE(EXCHANGE)
-#undef EXCHANGE
-        passWaves(block);
-    }
-    DEV_MEMBER void end(Arguments &) {}
 
 private:
-    /// From the end of a tile on, past those of the workgroup's other waves.
-    DEV_MEMBER void passWaves(u64 end) {
-        from = end + static_cast<u64>((workgroupThreads / waveLanes - 1) * tileBlocks) * static_cast<u32>(blockBytes);
+    DEV_MEMBER void enterSecondHalf() {
+        const bool passed = start + tileBlocks / 2 * blockBytes >= pageBytes;
+        page = passed ? next : page;
+        next = passed ? last : next;
+        at -= passed ? pageBytes : 0;
     }
+};
+
+/// One tile ahead in registers: its loads are issued when the tile before it is taken, and stay in flight across the
+/// wait for the next phase's input. Which pages a tile lies in is looked up another tile ahead, likewise.
+struct TileStage {
+    u64 weights;                      ///< as in Parameters
+    u64 list;                         ///< the page numbers of the part being looked up
+    u32 offset, blockBytes;           ///< in the part, of the tile to look up next, and of its blocks
+    u32 foundOffset, foundBlockBytes; ///< likewise of the tile looked up, which is the next to ask for
+
+    DEV_MEMBER void begin(Arguments &p) { weights = opaqueLane(p.weights); }
+    DEV_MEMBER u32 depth(Arguments &) const { return 1; }
+    /// The next tile to look up is the first of wave `wave` in a part of a matrix, and its others follow it.
+    DEV_MEMBER void enter(Arguments &p, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
+        list = opaqueLane(m.pages + static_cast<u64>((layer * p.lanes * p.members + part) * m.partPages) * 4);
+        offset = opaqueLane(wave * m.tileBytes);
+        blockBytes = opaqueLane(m.blockRows * 64);
+    }
+    DEV_MEMBER bool lookUp() {
+        const u64 entry = list + offset / pageBytes * 4;
+        asm volatile("global_load_dwordx3 a[220:222], %0, off" ::"v"(entry) : "a220", "a221", "a222");
+        foundOffset = opaqueLane(offset & (pageBytes - 1));
+        foundBlockBytes = opaqueLane(blockBytes);
+        offset = opaqueLane(offset + workgroupThreads / waveLanes * tileBlocks * blockBytes);
+        return true;
+    }
+    DEV_MEMBER void fill() {
+        TilePages pages;
+        asm volatile("s_waitcnt vmcnt(0)" : "={a[220:222]}"(pages));
+        PieceWalk walk(weights, pages, foundOffset, foundBlockBytes);
+        lookUp();
+#define FILL(piece, registers, a, b, c, d)                                                                             \
+    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(walk.take(piece)) : a, b, c, d);
+        KERNEL_TILE(FILL)
+#undef FILL
+    }
+    /// This lane's pieces of the tile in flight; the next one, looked up before it was asked for, is asked for in its
+    /// place, and the one after that is looked up. A piece is there when no more than the seven after its own and the
+    /// look-up are under way.
+    DEV_MEMBER void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+        static_assert(tileBlocks == 8);
+        TilePages pages;
+        asm volatile("s_waitcnt vmcnt(8)" : "={a[220:222]}"(pages));
+        PieceWalk walk(weights, pages, foundOffset, foundBlockBytes);
+        lookUp();
+#define EXCHANGE(piece, registers, a, b, c, d)                                                                         \
+    asm volatile("s_waitcnt vmcnt(8)" : "={" registers "}"(blocks[piece][0]));                                         \
+    asm volatile("global_load_dwordx4 " registers ", %0, off nt" ::"v"(walk.take(piece)) : a, b, c, d);
+        KERNEL_TILE(EXCHANGE)
+#undef EXCHANGE
+    }
+    DEV_MEMBER void end(Arguments &) {}
 };
 
 } // namespace monokernel::kernel

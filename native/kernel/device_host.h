@@ -142,22 +142,26 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// wait for the next phase's input.
 struct TileStage {
     u32x4 next[tileBlocks];
-    u64 from; // of the tile to ask for next
-    u32 blockRows;
+    u64 weights, list;
+    u32 offset, blockRows; // in the part, of the tile to ask for next
 
-    void begin(Arguments &) {}
+    void begin(Arguments &p) { weights = p.weights; }
     u32 depth(Arguments &) const { return 1; }
-    void enter(u64 address, u32 rows) {
-        from = address;
-        blockRows = rows;
+    void enter(Arguments &p, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
+        list = m.pages + static_cast<u64>((layer * p.lanes * p.members + part) * m.partPages) * 4;
+        offset = wave * m.tileBytes;
+        blockRows = m.blockRows;
     }
+    bool lookUp() { return false; }
     void fill() {
         const u32 lane = laneIndex(), row = pieceRow(lane);
-        const u32 offset = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
+        const u32 piece = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
-            next[i] = streamLoad(reinterpret_cast<const void *>(from + i * blockRows * 64 + offset));
+            const u32 at = offset + i * blockRows * 64 + piece;
+            const u64 page = reinterpret_cast<const u32 *>(list)[at / pageBytes];
+            next[i] = streamLoad(reinterpret_cast<const void *>(weights + page * pageBytes + at % pageBytes));
         }
-        from += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
+        offset += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
     }
     void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {

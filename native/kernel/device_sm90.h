@@ -243,11 +243,14 @@ struct TileStage {
         }
         waveSync();
     }
-    /// The next tile to fill with is at `address`, and its wave's others follow it.
-    DEV_MEMBER void enter(u64 address, u32 rows) {
-        from = address;
-        blockRows = rows;
+    /// The next tile to fill with is the first of wave `wave` in a part of a matrix, and its others follow it.
+    DEV_MEMBER void enter(Arguments &, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
+        constexpr u32 waves = workgroupThreads / waveLanes;
+        from = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * m.waveTiles * waves + wave) * m.tileBytes;
+        blockRows = m.blockRows;
     }
+    /// Where tiles lie need not be looked up.
+    DEV_MEMBER bool lookUp() { return false; }
     DEV_MEMBER void fill() {
         if (laneIndex() == 0) {
             const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;

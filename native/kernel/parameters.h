@@ -17,15 +17,21 @@ constexpr u32 maxDevices = 8;
 /// another device is lost.
 enum Cancel : u32 { cancelNothing, cancelRequest, cancelWaits };
 
+/// The home die of memory is that of its page: the least that can be placed.
+constexpr u32 pageBytes = 4096;
+
 /// A bf16 weight matrix packed for the matrix cores. A workgroup owns `memberRows` rows of one lane. Wave w has the
 /// part w % depthWaves of the inner dimension and the part w / depthWaves of the rows. A block is `blockRows` rows (at
 /// most 16) by 32 elements of the inner dimension (a step), and a tile, which a wave fetches at once, is `tileBlocks`
 /// blocks (a constant of the device layer): tileBlocks / tileSteps neighbouring row blocks at each of `tileSteps`
 /// steps. A panel is the rows whose sums a wave holds at once: `groups` tiles side by side. Tiles lie as
 /// [layer][lane][member][panel][step / tileSteps][group][wave], blocks in a tile as [step][row block].
+/// A part is what a workgroup has of one layer and lane. On a paged target (kernel_target.h) each part lies in pages of
+/// its own, anywhere in its layer's `layerBytes`: `pages` tells which.
 struct PackedMatrix {
     u64 tiles;
     u64 layerBytes;
+    u64 pages;          ///< u32 [layer][lane][member][partPages]: counted from Parameters::weights on
     u32 laneRows;       ///< output rows of a lane
     u32 memberRows;     ///< rows of a workgroup (the last ones may have fewer)
     u32 depth;          ///< inner dimension
@@ -39,7 +45,7 @@ struct PackedMatrix {
     u32 panels;         ///< of a workgroup
     u32 waveTiles;      ///< tiles of a wave
     u32 tileBytes;
-    u32 reserved; ///< keeps the struct a multiple of 8 bytes
+    u32 partPages; ///< pages that a part fills
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.
@@ -122,6 +128,7 @@ struct Parameters {
     u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor; ///< for quotient(): headDim, laneKvHeads, queryParts
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
+    u64 weights;    ///< where the packed matrices' memory begins, at the start of a page
     u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
     u64 tickets;    ///< u32 [xccs] * 32: roles handed out, never cleared
     // The devices that share the model: this one has the lanes from `firstLane` on of `allLanes`. What lanes of
@@ -185,6 +192,6 @@ enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summar
 /// hardware has no integer division; the compiler's takes some 150 cycles, and stands in attention's way.
 constexpr u32 divisorOf(u32 divisor) { return divisor == 1 ? 0 : static_cast<u32>((1ull << 32) / divisor + 1); }
 
-static_assert(sizeof(PackedMatrix) == 72 && sizeof(Parameters) % 8 == 0 && sizeof(Parameters) <= 4096);
+static_assert(sizeof(PackedMatrix) == 80 && sizeof(Parameters) % 8 == 0 && sizeof(Parameters) <= 4096);
 
 } // namespace monokernel::kernel

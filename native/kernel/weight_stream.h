@@ -30,7 +30,7 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    Parked left;   ///< tiles left in the part being fetched
+    Parked left;   ///< tiles left in the part being fetched (or looked up, a tile ahead)
     Parked matrix; ///< what is being fetched
     Parked layer, lane, position;
 
@@ -41,6 +41,9 @@ struct WeightStream {
         lane = w.firstLane;
         matrix = matrixQkv;
         enter(p, w);
+        if (stage.lookUp()) {
+            count(p, w);
+        }
         const u32 depth = stage.depth(p);
         for (u32 i = 0; i < depth; i++) {
             stage.fill();
@@ -57,7 +60,7 @@ struct WeightStream {
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    /// A tile has been asked for.
+    /// A tile has been asked for, or looked up where that comes first.
     DEV_MEMBER void count(Arguments &p, const Worker &w) {
         left += ~0u; // one less: a parked number can be added to where it lies
         if (left == 0) {
@@ -72,9 +75,7 @@ private:
         auto &&m = matrixArguments(p, matrix); // a copy where indexing arguments is costly
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
         left = m.waveTiles;
-        stage.enter(m.tiles + layer * m.layerBytes +
-                        (static_cast<u64>(part) * left * workgroupWaves + w.wave) * m.tileBytes,
-                    m.blockRows);
+        stage.enter(p, m, layer, part, w.wave);
     }
 
     DEV_MEMBER void advance(Arguments &all, const Worker &w) {

@@ -74,6 +74,28 @@ uint64_t regionPages(const PageMap &map, uint64_t first, std::span<const uint64_
     return count;
 }
 
+uint64_t regionPagesAnywhere(const PageMap &map, std::span<const uint64_t> demand) {
+    // The region's end never moves back when its beginning moves on: one pass over a period finds the longest.
+    const uint64_t atFirst = regionPages(map, 0, demand);
+    if (map.isIdentity() || atFirst == 0) {
+        return atFirst;
+    }
+    std::vector<uint64_t> held(map.homes(), 0);
+    for (uint64_t page = 0; page < atFirst; page++) {
+        held[map.homeOf(page)]++;
+    }
+    uint64_t most = atFirst, end = atFirst;
+    for (uint64_t begin = 1; begin < map.period(); begin++) {
+        const uint32_t left = map.homeOf(begin - 1);
+        held[left]--;
+        while (left < demand.size() && held[left] < demand[left]) {
+            held[map.homeOf(end++)]++;
+        }
+        most = std::max(most, end - begin);
+    }
+    return most;
+}
+
 std::vector<UnitStream> placeStream(PagePool &pool, std::span<const uint32_t> unitHomes, uint64_t blocks,
                                     uint32_t pagesPerBlock) {
     require(!unitHomes.empty() && pagesPerBlock != 0, "a stream needs compute units and pages a block");

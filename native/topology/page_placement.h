@@ -36,6 +36,9 @@ private:
 /// the identity, all pages count for all homes.
 uint64_t regionPages(const PageMap &map, uint64_t first, std::span<const uint64_t> demand);
 
+/// The same for a region that may begin at any page: the least count that does wherever it begins.
+uint64_t regionPagesAnywhere(const PageMap &map, std::span<const uint64_t> demand);
+
 /// What one compute unit streams: a range of row blocks, in the order in which it streams them.
 struct UnitStream {
     uint32_t home = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace monokernel {
 
@@ -165,6 +166,9 @@ public:
 
     void loadKernel(const std::filesystem::path &file) override {
         enter();
+        if (module_ != nullptr) {
+            check("cuModuleUnload", std::exchange(module_, nullptr));
+        }
         const std::vector<std::byte> image = readKernelFile(file);
         std::string log(8192, '\0');
         std::array<int, 2> options{jitErrorBuffer, jitErrorBytes};

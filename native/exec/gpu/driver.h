@@ -35,7 +35,7 @@ public:
     virtual void download(std::span<std::byte> to, uint64_t address) = 0;
     virtual void clear(uint64_t address, uint64_t bytes) = 0;
 
-    /// Loads the code object or PTX and finds its one entry point, "monokernel".
+    /// Loads the code object or PTX in the place of an earlier one and finds its one entry point, "monokernel".
     virtual void loadKernel(const std::filesystem::path &file) = 0;
     /// Starts the kernel cooperatively (all workgroups co-resident) and returns; `parameters` is the kernel's one
     /// struct.

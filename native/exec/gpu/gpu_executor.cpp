@@ -72,7 +72,7 @@ public:
         const auto count = static_cast<uint32_t>(drivers.size());
         shards_.reserve(count);
         for (uint32_t i = 0; i < count; i++) {
-            shards_.emplace_back(std::move(drivers[i]), layout_, i, options.kernelFolder);
+            shards_.emplace_back(std::move(drivers[i]), layout_, i, options);
         }
         for (GpuShard &shard : shards_) {
             shard.connect(shards_);
@@ -91,7 +91,7 @@ public:
         const GpuDevice &device = shards_.front().device();
         const std::string count = shards_.size() > 1 ? std::to_string(shards_.size()) + " x " : "";
         return device.target + ": " + count + device.name + ", " + std::to_string(parameters().workgroups) +
-               " workgroups" + (shards_.size() > 1 ? " each" : "") + ", bf16 weights";
+               " workgroups" + (shards_.size() > 1 ? " each" : "") + ", bf16 weights" + placement();
     }
     uint32_t slotCount() const override { return layout_.slots; }
     uint32_t contextLength() const override { return parameters().context; }
@@ -148,6 +148,18 @@ public:
     }
 
 private:
+    /// Whether the weights lie near the dies that read them, for people.
+    std::string placement() const {
+        const auto placed = static_cast<size_t>(
+            std::ranges::count_if(shards_, [](const GpuShard &shard) { return !shard.pageMap().isIdentity(); }));
+        if (placed == 0) {
+            return layout_.pageMap.isIdentity() ? "" : " not placed by die (where their memory begins is not certain)";
+        }
+        return placed == shards_.size()
+                   ? " near the dies that read them"
+                   : " near the dies that read them on " + std::to_string(placed) + " of the devices";
+    }
+
     /// The first device's: what is not an address is the same on all.
     const Parameters &parameters() const { return shards_.front().parameters(); }
 

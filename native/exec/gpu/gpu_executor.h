@@ -2,8 +2,10 @@
 
 #include "exec/executor.h"
 #include "model/model.h"
+#include "topology/page_map.h"
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,10 +28,21 @@ std::vector<GpuDevice> findGpuDevices(std::string &why);
 /// Devices that can share a model.
 constexpr uint32_t maxGpuDevices = 8;
 
+class GpuDriver;
+
+/// Which pages of the devices' memory are near which of their dies.
+struct PageHomes {
+    PageMap map; ///< at some rotation
+    /// The map of an allocation (address, bytes), the identity where that is not certain. Without it nothing is placed;
+    /// not asked where `map` is the identity.
+    std::function<PageMap(GpuDriver &, uint64_t, uint64_t)> locate;
+};
+
 struct GpuOptions {
     std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
     uint32_t slots = 4;
     uint32_t contextLength = 0; ///< 0: the model's limit
+    PageHomes pageHomes;        ///< the weights are placed by it
 };
 
 /// Uploads the weights to the devices, which share them, and loads the kernel on each. Throws ExecutionError with the

@@ -2,6 +2,7 @@
 
 #include "exec/gpu/gpu_grid.h"
 #include "exec/gpu/matrix_packing.h"
+#include "exec/gpu/weight_placement.h"
 
 #include <algorithm>
 #include <array>
@@ -32,6 +33,7 @@ constexpr std::array ownFields{
     &Parameters::qkvBias,
     &Parameters::qkNorm,
     &Parameters::rope,
+    &Parameters::weights,
     &Parameters::residual,
     &Parameters::tickets,
     &Parameters::peers,
@@ -190,15 +192,34 @@ void describeSharedMemory(GpuLayout &layout) {
     layout.sharedBytes = used + p.ringSlots * slotBytes;
 }
 
+/// Whether placing by a map makes sense: the target can, its dies are told apart, and every home has pages.
+bool placesBy(const PageMap &map, const GpuLayout &layout) {
+    return layout.target.paged && layout.parameters.xccs > 1 && !map.isIdentity() &&
+           std::ranges::all_of(map.pagesOfHomes(), [](uint32_t pages) { return pages > 0; });
+}
+
 void placeWeights(GpuLayout &layout, Arena &arena) {
     Parameters &p = layout.parameters;
     for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+        const auto matrix = static_cast<kernel::Matrix>(i);
         PackedMatrix &m = p.matrices[i];
-        const bool sharedHead = i == kernel::matrixHead && p.headInput != kernel::headOwnLane;
-        m.layerBytes = memberBytes(layout.target, m) * (sharedHead ? p.workgroups : p.lanes * p.members);
+        const uint64_t partBytes = memberBytes(layout.target, m);
+        m.partPages = static_cast<uint32_t>((partBytes + kernel::pageBytes - 1) / kernel::pageBytes);
+        m.layerBytes = layout.target.paged ? pagesOfLayer(p, matrix, layout.pageMap) * kernel::pageBytes
+                                           : partBytes * partsOf(p, matrix);
         m.tiles = arena.take(m.layerBytes * (i == kernel::matrixHead ? 1 : p.layers));
     }
     layout.weightBytes = arena.end();
+}
+
+/// The page numbers, and two more after a matrix's last ones, which the kernel reads with them.
+void placePageNumbers(GpuLayout &layout, Arena &arena) {
+    Parameters &p = layout.parameters;
+    for (uint32_t i = 0; i < kernel::matrixCount && layout.target.paged; i++) {
+        const uint64_t layers = i == kernel::matrixHead ? 1 : p.layers;
+        const uint64_t numbers = layers * partsOf(p, static_cast<kernel::Matrix>(i)) * p.matrices[i].partPages;
+        p.matrices[i].pages = arena.take((numbers + 2) * sizeof(uint32_t));
+    }
 }
 
 void placeConstants(Parameters &p, Arena &arena) {
@@ -299,7 +320,10 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     describeGrid(p, device, layout.target, spec);
     describeSharedMemory(layout);
     Arena arena;
+    layout.pageMap =
+        options.pageHomes.locate && placesBy(options.pageHomes.map, layout) ? options.pageHomes.map : PageMap();
     placeWeights(layout, arena);
+    placePageNumbers(layout, arena);
     placeConstants(p, arena);
     placeEdges(layout, arena);
     placeRequest(layout, arena);
@@ -312,6 +336,7 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
 void rebase(Parameters &p, uint64_t own, uint64_t mailboxes) {
     for (PackedMatrix &m : p.matrices) {
         m.tiles += own;
+        m.pages += own;
     }
     for (const auto field : ownFields) {
         p.*field += own;

@@ -15,6 +15,7 @@ namespace monokernel {
 struct GpuLayout {
     KernelTarget target;
     kernel::Parameters parameters{};
+    PageMap pageMap; ///< of the devices' memory, at some rotation; the identity where nothing is placed by it
     uint32_t slots = 0;
     uint32_t sharedBytes = 0;
     uint32_t tokenCapacity = 0, stopCapacity = 0, logitsCapacity = 0;

@@ -33,11 +33,15 @@ template <class Call> auto GpuShard::named(Call call) const {
 }
 
 GpuShard::GpuShard(std::unique_ptr<GpuDriver> driver, const GpuLayout &layout, uint32_t index,
-                   const std::filesystem::path &kernelFolder)
+                   const GpuOptions &options)
     : driver_(std::move(driver)), layout_(layout), parameters_(layout.parameters) {
     named([&] {
-        driver_->loadKernel(kernelFolder / layout.target.file);
-        const uint64_t own = driver_->allocate(layout.ownBytes);
+        const uint64_t page = kernel::pageBytes;
+        const uint64_t own = (driver_->allocate(layout.ownBytes + page) + page - 1) / page * page;
+        if (!layout.pageMap.isIdentity()) {
+            pageMap_ = options.pageHomes.locate(*driver_, own, layout.weightBytes); // by a kernel of its own
+        }
+        driver_->loadKernel(options.kernelFolder / layout.target.file);
         const uint64_t mailboxes = parameters_.devices == 1 ? driver_->allocate(layout.mailboxBytes)
                                                             : driver_->allocateMailboxes(layout.mailboxBytes);
         rebase(parameters_, own, mailboxes);

@@ -20,8 +20,7 @@ struct GpuRequest {
 class GpuShard {
 public:
     /// Allocates, and loads the kernel. `index` is the device's place among those that share the model.
-    GpuShard(std::unique_ptr<GpuDriver> driver, const GpuLayout &layout, uint32_t index,
-             const std::filesystem::path &kernelFolder);
+    GpuShard(std::unique_ptr<GpuDriver> driver, const GpuLayout &layout, uint32_t index, const GpuOptions &options);
 
     /// Lets this device write into the mailboxes of all that share the model, `shards` in their order.
     void connect(std::span<const GpuShard> shards);
@@ -30,6 +29,8 @@ public:
     std::string name() const;
     const GpuDevice &device() const { return driver_->device(); }
     const kernel::Parameters &parameters() const { return parameters_; }
+    /// Of this device's own memory, whose page 0 is where the weights begin.
+    const PageMap &pageMap() const { return pageMap_; }
 
     void upload(uint64_t address, std::span<const std::byte> from);
     void download(std::span<std::byte> to, uint64_t address);
@@ -57,6 +58,7 @@ private:
     std::unique_ptr<GpuDriver> driver_;
     const GpuLayout &layout_;
     kernel::Parameters parameters_;
+    PageMap pageMap_;
     PinnedMemory pinned_;
     bool running_ = false;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 namespace monokernel {
 
@@ -173,6 +174,9 @@ public:
 
     void loadKernel(const std::filesystem::path &file) override {
         enter();
+        if (module_ != nullptr) {
+            check("hipModuleUnload", std::exchange(module_, nullptr));
+        }
         const std::vector<std::byte> image = readKernelFile(file);
         const Status status = Hip::get().call("hipModuleLoadData", &module_, static_cast<const void *>(image.data()));
         if (status != success) {

@@ -26,7 +26,7 @@ Calibration calibratePages(GpuDriver &driver, const DeviceShape &shape, const Pa
 
 /// The map of an allocation of this device: `map`, as calibrated, at the rotation that a probe of the allocation's
 /// first and last pages gives; the identity when that is not certain. To be called before anything is in these pages,
-/// which it leaves cleared, and on a driver of its own for the device (it loads another kernel).
+/// which it leaves cleared, and before the driver's kernel is loaded (it loads its own).
 PageMap locateAllocation(GpuDriver &driver, const DeviceShape &shape, const PageMap &map, uint64_t address,
                          uint64_t bytes, const PageCalibrationOptions &options);
 

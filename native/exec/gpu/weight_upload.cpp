@@ -1,6 +1,7 @@
 #include "exec/gpu/weight_upload.h"
 
 #include "exec/gpu/matrix_packing.h"
+#include "exec/gpu/weight_placement.h"
 
 #include <bit>
 #include <cmath>
@@ -103,24 +104,62 @@ private:
     }
 
     /// The parts of the members from `firstMember` on; row(lane, r) gets lanes counted over all devices.
-    void uploadMatrix(const PackedMatrix &m, uint32_t layer, uint32_t lanes, uint32_t firstMember, uint32_t members,
+    void uploadMatrix(kernel::Matrix matrix, uint32_t layer, uint32_t lanes, uint32_t firstMember, uint32_t members,
                       const LaneRow &row) {
-        std::vector<std::byte> packed(memberBytes(layout_.target, m) * members);
-        const uint64_t bytes = memberBytes(layout_.target, m);
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            for (uint32_t member = 0; member < members; member++) {
-                packMember(
-                    layout_.target, m, firstMember + member, [&](uint32_t r) { return row(p_.firstLane + lane, r); },
-                    std::span(packed).subspan(member * bytes, bytes));
-            }
-            shard_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
-            uploaded_ += packed.size();
-            report(static_cast<double>(uploaded_) / static_cast<double>(layout_.weightBytes) * 0.95);
+        const PackedMatrix &m = p_.matrices[matrix];
+        const auto pack = [&](uint32_t lane, uint32_t member, std::span<std::byte> to) {
+            packMember(
+                layout_.target, m, firstMember + member, [&](uint32_t r) { return row(p_.firstLane + lane, r); }, to);
+        };
+        if (layout_.target.paged) {
+            uploadPagedParts(matrix, layer, members, pack);
+        } else {
+            uploadParts(m, layer, lanes, members, pack);
         }
     }
 
+    /// pack(lane, member, to) gives a part.
+    template <class Pack>
+    void uploadParts(const PackedMatrix &m, uint32_t layer, uint32_t lanes, uint32_t members, const Pack &pack) {
+        const uint64_t bytes = memberBytes(layout_.target, m);
+        std::vector<std::byte> packed(bytes * members);
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            for (uint32_t member = 0; member < members; member++) {
+                pack(lane, member, std::span(packed).subspan(member * bytes, bytes));
+            }
+            shard_.upload(m.tiles + layer * m.layerBytes + lane * packed.size(), packed);
+            countUploaded(packed.size());
+        }
+    }
+
+    /// Likewise; the layer's memory goes up at once, with its page numbers.
+    template <class Pack>
+    void uploadPagedParts(kernel::Matrix matrix, uint32_t layer, uint32_t members, const Pack &pack) {
+        const PackedMatrix &m = p_.matrices[matrix];
+        const std::vector<uint32_t> pages = placeLayer(p_, matrix, layer, shard_.pageMap());
+        const uint64_t address = m.tiles + layer * m.layerBytes;
+        const uint64_t first = (address - p_.weights) / kernel::pageBytes, bytes = memberBytes(layout_.target, m);
+        std::vector<std::byte> memory(m.layerBytes), part(uint64_t{m.partPages} * kernel::pageBytes);
+        for (uint32_t i = 0; i < partsOf(p_, matrix); i++) {
+            pack(i / members, i % members, std::span(part).first(bytes));
+            for (uint32_t page = 0; page < m.partPages; page++) {
+                const uint64_t at = pages[uint64_t{i} * m.partPages + page] - first;
+                std::memcpy(memory.data() + at * kernel::pageBytes, part.data() + page * uint64_t{kernel::pageBytes},
+                            kernel::pageBytes);
+            }
+        }
+        shard_.upload(address, memory);
+        shard_.upload(m.pages + layer * pages.size() * sizeof(uint32_t), std::as_bytes(std::span(pages)));
+        countUploaded(memory.size());
+    }
+
+    void countUploaded(uint64_t bytes) {
+        uploaded_ += bytes;
+        report(static_cast<double>(uploaded_) / static_cast<double>(layout_.weightBytes) * 0.95);
+    }
+
     void uploadLaneMatrix(kernel::Matrix matrix, uint32_t layer, const LaneRow &row) {
-        uploadMatrix(p_.matrices[matrix], layer, p_.lanes, 0, p_.members, row);
+        uploadMatrix(matrix, layer, p_.lanes, 0, p_.members, row);
     }
 
     void uploadLayer(uint32_t layer) {
@@ -165,9 +204,9 @@ private:
             return token < p_.vocabulary ? head(token) : std::span(none);
         };
         if (shared) {
-            uploadMatrix(m, 0, 1, p_.device * p_.workgroups, p_.workgroups, row);
+            uploadMatrix(kernel::matrixHead, 0, 1, p_.device * p_.workgroups, p_.workgroups, row);
         } else {
-            uploadMatrix(m, 0, p_.lanes, 0, p_.members, row);
+            uploadMatrix(kernel::matrixHead, 0, p_.lanes, 0, p_.members, row);
         }
     }
 

@@ -9,7 +9,8 @@ from translator.disassembly import TranslationError, descriptor, disassemble, re
 
 STREAM = "global_load_dwordx4"
 IN_FLIGHT = 8  # 16-byte loads a lane that saturate memory
-TILE_FIRST = 224  # accumulation registers from here on hold the tile in flight
+TILE_FIRST = 220  # accumulation registers from here on hold the tile in flight and where the next one lies
+LOOK_UP = "global_load_dwordx3"  # of the pages that a tile lies in
 
 
 def counts_of(instruction):
@@ -64,7 +65,8 @@ def most_in_flight(instructions):
 
 
 def tile_registers(operand):
-    """Whether an operand names a register of the tile in flight (KERNEL_TILE in device_gfx942.h)."""
+    """Whether an operand names a register of the tile in flight or of its pages (KERNEL_TILE and lookUp in
+    device_gfx942.h)."""
     match = re.fullmatch(r"a\[?(\d+)(?::(\d+))?\]?", operand)
     return bool(match) and int(match[2] or match[1]) >= TILE_FIRST
 
@@ -72,13 +74,15 @@ def tile_registers(operand):
 def tile_checks(instructions):
     """(holds, fact) of the tile in flight: only its loads write its registers, and each is read after a wait for it."""
     users = [i for i in instructions if any(tile_registers(operand) for operand in i.operands)]
-    loads = [i for i in users if i.mnemonic == STREAM and "nt" in i.modifiers and tile_registers(i.operands[0])]
+    streams = lambda i: i.mnemonic == LOOK_UP or i.mnemonic == STREAM and "nt" in i.modifiers
+    loads = [i for i in users if streams(i) and tile_registers(i.operands[0])]
     reads = [i for i in users if i.mnemonic == "v_accvgpr_read_b32" and tile_registers(i.operands[1])]
     yield len(users) == len(loads) + len(reads), f"the tile in flight: {len(loads)} loads, {len(reads)} reads, no more"
     unsettled = []
     for read in reads:
         for before in reversed(instructions[: read.index]):
-            if before.mnemonic == "s_waitcnt" and counts_of(before).get("vmcnt", IN_FLIGHT) < IN_FLIGHT:
+            # Behind a piece are those of the tile after it and a look-up; behind a look-up is a tile.
+            if before.mnemonic == "s_waitcnt" and counts_of(before).get("vmcnt", IN_FLIGHT + 1) <= IN_FLIGHT:
                 break
             if before in loads or before.mnemonic.startswith("s_cbranch"):
                 unsettled.append(read)

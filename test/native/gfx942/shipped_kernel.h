@@ -20,8 +20,9 @@ struct TranslatedExecutor {
     TranslatedDriver *driver; ///< the first device's, owned by the executor
 
     TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options);
-    /// On the drivers of one box.
-    TranslatedExecutor(const std::filesystem::path &folder, std::vector<std::unique_ptr<TranslatedDriver>> drivers);
+    /// On the drivers of one box. `homes`: the map of their memory, and where an allocation begins in it.
+    TranslatedExecutor(const std::filesystem::path &folder, std::vector<std::unique_ptr<TranslatedDriver>> drivers,
+                       const ::monokernel::PageHomes &homes = {});
 };
 
 /// Devices of a box of their own, which run by seeds of their own; between them stores take up to `longestDelay`

@@ -3,7 +3,7 @@
 namespace gfx942 {
 
 std::vector<std::byte> runKernel(const TranslatedKernel &kernel, u32 operation, std::span<const std::byte> input,
-                                 size_t outputBytes, LaunchOptions options) {
+                                 size_t outputBytes, const LaunchOptions &options) {
     DeviceMemory memory(u64{1} << 26);
     Interconnect alone;
     const u32 device = alone.join(memory);

@@ -36,7 +36,7 @@ struct TestArguments {
 /// Runs a test kernel to its end: `input` uploaded, an output of `outputBytes` (0xff bytes, defined) brought back.
 /// Throws ExecutionFault.
 std::vector<std::byte> runKernel(const TranslatedKernel &kernel, u32 operation, std::span<const std::byte> input,
-                                 size_t outputBytes, LaunchOptions options = {});
+                                 size_t outputBytes, const LaunchOptions &options = {});
 
 template <class Out, class In>
 std::vector<Out> run(const TranslatedKernel &kernel, u32 operation, const std::vector<In> &input, size_t results,

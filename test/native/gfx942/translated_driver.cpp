@@ -113,7 +113,8 @@ void TranslatedDriver::launch(std::span<const std::byte> parameters, uint32_t wo
                                                      .seed = options_.seed,
                                                      .slice = options_.slice,
                                                      .patches = options_.patches,
-                                                     .reached = reached_});
+                                                     .reached = reached_,
+                                                     .streamed = options_.streamed});
     options_.seed += options_.seed != 0 ? 1 : 0; // another schedule next time
 }
 

@@ -17,7 +17,8 @@ struct TranslationOptions {
     u32 slice = 400;
     u64 memoryBytes = u64{1} << 30;
     std::vector<Patch> patches;
-    std::shared_ptr<Interconnect> box; ///< that the device joins; null: it stands alone
+    std::function<void(u32 die, u64 address)> streamed; ///< see LaunchOptions
+    std::shared_ptr<Interconnect> box;                  ///< that the device joins; null: it stands alone
 };
 
 /// A GpuDriver whose device is this process: memory is host memory, a launch is the translation of the code object that

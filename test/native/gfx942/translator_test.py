@@ -105,7 +105,9 @@ class Checker(unittest.TestCase):
         self.finds(", off nt", ", off", "FAIL mk_weights.*all nt")
 
     def test_a_tile_that_is_not_waited_for_does_not_pass(self):
-        self.finds("s_waitcnt vmcnt(7)", "s_waitcnt vmcnt(8)", "FAIL the tile in flight: [1-9].*without a wait")
+        for registers in ('={" registers "}"', '={a[220:222]}"'):
+            wait = f'"s_waitcnt vmcnt(%d)" : "{registers}'
+            self.finds(wait % 8, wait % 9, "FAIL the tile in flight: [1-9].*without a wait")
 
 
 if __name__ == "__main__":

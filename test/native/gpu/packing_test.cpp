@@ -109,54 +109,68 @@ TEST(theLargeShapeHasNoPaddingToSpeakOf) {
     }
 }
 
+void checkBuffers(const GpuLayout &layout) {
+    const kernel::Parameters &p = layout.parameters;
+    std::vector<uint64_t> own;
+    for (const kernel::PackedMatrix &m : p.matrices) {
+        own.push_back(m.tiles);
+    }
+    for (const kernel::PackedMatrix &m : p.matrices) {
+        if (layout.target.paged) {
+            own.push_back(m.pages);
+        }
+    }
+    own.insert(own.end(), {p.embedding,
+                           p.attentionNorm,
+                           p.ffnNorm,
+                           p.finalNorm,
+                           p.qkvBias,
+                           p.qkNorm,
+                           p.rope,
+                           p.peers,
+                           p.tickets,
+                           p.queryKeyValue,
+                           p.attention,
+                           p.activation,
+                           p.outputUpdate,
+                           p.downUpdate,
+                           p.headSum,
+                           p.summaries,
+                           p.prefillNormed,
+                           p.prefillScale,
+                           p.prefillQueryKeyValue,
+                           p.prefillCached,
+                           p.prefillAttention,
+                           p.prefillHeads,
+                           p.prefillActivation,
+                           p.prefillResidual,
+                           p.residual,
+                           p.tokens,
+                           p.wanted,
+                           p.stopTokens,
+                           p.keys,
+                           p.values,
+                           layout.ownBytes});
+    const std::vector<uint64_t> mailboxes{p.abort,           p.outputPartial,    p.downPartial, p.headLanes,
+                                          p.deviceSummaries, p.logits,           p.decision,    p.prefillPartial,
+                                          p.logitsOut,       layout.mailboxBytes};
+    for (const std::vector<uint64_t> &order : {own, mailboxes}) {
+        CHECK(std::is_sorted(order.begin(), order.end()) &&
+              std::adjacent_find(order.begin(), order.end()) == order.end());
+    }
+    CHECK(layout.ownBytes >= p.values + p.slotHalves * 2 * 2 && layout.sharedBytes <= layout.target.sharedBytes);
+    kernel::Parameters moved = p;
+    rebase(moved, 1ull << 40, 1ull << 41);
+    CHECK(moved.values == p.values + (1ull << 40) && moved.matrices[4].tiles == p.matrices[4].tiles + (1ull << 40));
+    CHECK(moved.abort == p.abort + (1ull << 41) && moved.logitsOut == p.logitsOut + (1ull << 41));
+    CHECK(moved.weights == 1ull << 40 && moved.matrices[4].pages == p.matrices[4].pages + (1ull << 40));
+}
+
 TEST(buffersDoNotOverlap) {
     for (const std::string &name : golden::folderNames()) {
-        const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name);
-        const GpuLayout layout = layOut(makePlan(model.spec()), {"sm_90", "test", 0, 132, 0}, {{}, 2, 0});
-        const kernel::Parameters &p = layout.parameters;
-        const std::vector<uint64_t> own{p.embedding,
-                                        p.attentionNorm,
-                                        p.ffnNorm,
-                                        p.finalNorm,
-                                        p.qkvBias,
-                                        p.qkNorm,
-                                        p.rope,
-                                        p.peers,
-                                        p.tickets,
-                                        p.queryKeyValue,
-                                        p.attention,
-                                        p.activation,
-                                        p.outputUpdate,
-                                        p.downUpdate,
-                                        p.headSum,
-                                        p.summaries,
-                                        p.prefillNormed,
-                                        p.prefillScale,
-                                        p.prefillQueryKeyValue,
-                                        p.prefillCached,
-                                        p.prefillAttention,
-                                        p.prefillHeads,
-                                        p.prefillActivation,
-                                        p.prefillResidual,
-                                        p.residual,
-                                        p.tokens,
-                                        p.wanted,
-                                        p.stopTokens,
-                                        p.keys,
-                                        p.values,
-                                        layout.ownBytes};
-        const std::vector<uint64_t> mailboxes{p.abort,           p.outputPartial,    p.downPartial, p.headLanes,
-                                              p.deviceSummaries, p.logits,           p.decision,    p.prefillPartial,
-                                              p.logitsOut,       layout.mailboxBytes};
-        for (const std::vector<uint64_t> &order : {own, mailboxes}) {
-            CHECK(std::is_sorted(order.begin(), order.end()) &&
-                  std::adjacent_find(order.begin(), order.end()) == order.end());
-        }
-        CHECK(layout.ownBytes >= p.values + p.slotHalves * 2 * 2 && layout.sharedBytes <= layout.target.sharedBytes);
-        kernel::Parameters moved = p;
-        rebase(moved, 1ull << 40, 1ull << 41);
-        CHECK(moved.values == p.values + (1ull << 40) && moved.matrices[4].tiles == p.matrices[4].tiles + (1ull << 40));
-        CHECK(moved.abort == p.abort + (1ull << 41) && moved.logitsOut == p.logitsOut + (1ull << 41));
+        const Plan plan = makePlan(Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name).spec());
+        checkBuffers(layOut(plan, {"sm_90", "test", 0, 132, 0}, {{}, 2, 0}));
+        checkBuffers(layOut(plan, {"gfx942", "test", 0, 304, 0}, {{}, 2, 0}));
     }
 }
 

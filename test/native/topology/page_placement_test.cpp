@@ -114,6 +114,23 @@ TEST(theRegionIsNoLargerThanItMustBe) {
     }
 }
 
+TEST(aRegionAnywhereIsTheLongestOfAll) {
+    std::mt19937_64 random(4);
+    for (uint64_t round = 0; round < 10; round++) {
+        Stream stream = randomStream(4, random);
+        stream.blocks++;
+        for (const PageMap &map : maps(4, round)) {
+            const auto demand = streamDemand(stream.shape, stream.blocks, stream.pagesPerBlock);
+            uint64_t longest = 0;
+            for (uint64_t first = 0; first < std::max(1u, map.period()); first++) {
+                longest = std::max(longest, regionPages(map, first, demand));
+            }
+            CHECK(regionPagesAnywhere(map, demand) == longest);
+        }
+    }
+    CHECK(regionPagesAnywhere(PageMap(4, synthetic::fourHomes(1)), std::vector<uint64_t>(4, 0)) == 0);
+}
+
 TEST(aTightRegionIsFilledFromElsewhere) {
     const PageMap map(2, synthetic::twoHomes(4));
     DeviceShape shape = mi300x;

@@ -180,8 +180,9 @@ u64 codeAddress(const Wave &w, u64 address) { return w.launch->codeBase + addres
 Hardware hardwareOf(const Wave &w) {
     const u32 group = w.group->number;
     // Workgroups go round the eight XCDs; HW_ID: wave, SIMD, compute unit and shader engine inside one.
-    return {
-        .xcc = group % 8, .place = (w.index & 3) << 4 | (group / 8 % 10) << 8 | (group / 80 % 4) << 13, .mode = 0xf0};
+    return {.xcc = group % dies,
+            .place = (w.index & 3) << 4 | (group / 8 % 10) << 8 | (group / 80 % 4) << 13,
+            .mode = 0xf0};
 }
 
 u64 shaderClock(const Wave &w) { return w.launch->ticks() * 21; }

@@ -93,6 +93,11 @@ void globalLoad(Wave &w, const Access &given, const Addresses &at, u64 known, u6
         if (access.sc1) {
             w.launch->notePoll(w, at, x);
         }
+        if (access.nt && w.launch->options.streamed) {
+            for (u64 left = x; left != 0; left &= left - 1) {
+                w.launch->options.streamed(w.group->number % dies, at.lane[__builtin_ctzll(left)]);
+            }
+        }
         if (x == ~0ull && access.form == Form::dwords &&
             w.launch->memory.isPlain(range.begin, range.end - range.begin)) {
             loadPlain(w, access, at);

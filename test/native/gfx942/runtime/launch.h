@@ -4,6 +4,7 @@
 #include "runtime/wave.h"
 
 #include <bitset>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -20,6 +21,8 @@ enum class Patch : uint8_t {
     agent,   ///< one of system scope with device scope only
 };
 
+inline constexpr u32 dies = 8; ///< to which workgroups are dealt out in turn
+
 struct LaunchOptions {
     u32 workgroups = 1;
     u32 threads = 256;
@@ -28,6 +31,8 @@ struct LaunchOptions {
     u32 slice = 400;
     std::span<const Patch> patches; ///< one an instruction, or empty
     std::span<uint8_t> reached;     ///< likewise; set for each patchable instruction that runs
+    /// Told of each lane's non-temporal load: the die that the workgroup is on, and the address.
+    std::function<void(u32 die, u64 address)> streamed;
 };
 
 /// LDS and its shadow: who touched each dword last, and in which interval between barriers.
