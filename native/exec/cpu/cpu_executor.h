@@ -21,9 +21,10 @@ struct CpuOptions {
     std::shared_ptr<WorkerCountPolicy> workerCount{};
 };
 
-/// The instruction-set paths that this machine can run, best first: of "avx512bf16", "avx512vnni", "avx512", "avxvnni",
-/// "avx2", "portable". Results have the same bits on all that have fused multiply-add, except that "avx512bf16" rounds
-/// the activations that meet bf16 weights, and what attention multiplies.
+/// The instruction-set paths that this machine can run, best first: of "amx", "avx512bf16", "avx512vnni", "avx512",
+/// "avxvnni", "avx2", "portable". Results have the same bits on all that have fused multiply-add, except that "amx" and
+/// "avx512bf16" round the activations that meet bf16 weights, and what attention multiplies, and add up in orders of
+/// their own.
 std::vector<std::string> cpuInstructionSets();
 
 /// Packs the weights (the model may be closed afterwards) and starts parked workers. `progress` gets 0..1. Throws

@@ -5,6 +5,14 @@
 #include <stdexcept>
 #include <vector>
 
+#ifdef MONOKERNEL_X86
+#include <cpuid.h>
+#endif
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace monokernel::cpu {
 
 namespace {
@@ -17,6 +25,7 @@ constexpr InstructionSet avxVnni{"avxvnni", "AVX2 with VNNI", &avxVnniKernels};
 constexpr InstructionSet avx512{"avx512", "AVX-512", &avx512Kernels};
 constexpr InstructionSet avx512Vnni{"avx512vnni", "AVX-512 with VNNI", &avx512VnniKernels};
 constexpr InstructionSet avx512Bf16{"avx512bf16", "AVX-512 with VNNI and BF16", &avx512Bf16Kernels};
+constexpr InstructionSet amx{"amx", "AMX with BF16, AVX-512 with VNNI", &amxKernels};
 
 // The compiler's run-time test reads CPUID, and XGETBV for what the operating system saves.
 bool hasAvx2() {
@@ -34,6 +43,19 @@ bool hasAvx512Vnni() { return hasAvx512() && __builtin_cpu_supports("avx512vnni"
 
 bool hasAvx512Bf16() { return hasAvx512Vnni() && __builtin_cpu_supports("avx512bf16"); }
 
+/// Tiles need the operating system's leave: Linux gives it to a process that asks.
+bool hasAmx() {
+#ifdef __linux__
+    constexpr unsigned tile = 1u << 24, bf16 = 1u << 22; // CPUID 7, EDX
+    constexpr int requestPermission = 0x1023, tileData = 18;
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return hasAvx512Bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tile) != 0 && (d & bf16) != 0 &&
+           syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+#else
+    return false;
+#endif
+}
+
 /// Intel's cores run vdpbf16ps at half the rate of two FMAs, AMD's at twice. The vendor decides rather than a timing,
 /// so that a machine always gives the same bits: the dot instruction rounds activations.
 bool dotsBf16Fast() { return __builtin_cpu_is("amd"); }
@@ -42,6 +64,9 @@ bool dotsBf16Fast() { return __builtin_cpu_is("amd"); }
 std::vector<InstructionSet> detect() {
     std::vector<InstructionSet> found;
 #ifdef MONOKERNEL_X86
+    if (hasAmx()) {
+        found.push_back(amx);
+    }
     const bool dots = hasAvx512Bf16();
     if (dots && dotsBf16Fast()) {
         found.push_back(avx512Bf16);

@@ -1,5 +1,6 @@
 #include "check.h"
 #include "golden_file.h"
+#include "rounding.h"
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +30,7 @@ struct Arithmetic {
     /// ones: 0.83 % * sqrt(17) = 3.4 % of the standard deviation, of which the worst of some thousand logits has 3.5:
     /// 12 %. A weak tie in the softmax can double it.
     double tolerance(double deviation) const {
-        return int8 ? 0.24 * deviation : set == "avx512bf16" ? std::max(2e-3, 0.03 * deviation) : 2e-3;
+        return int8 ? 0.24 * deviation : roundsActivations(set) ? std::max(2e-3, 0.03 * deviation) : 2e-3;
     }
 };
 

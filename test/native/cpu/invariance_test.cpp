@@ -21,8 +21,10 @@ std::vector<std::vector<std::string>> alikeSets() {
         lists.push_back({"portable"});
     }
 #endif
-    if (std::erase(sets, "avx512bf16") > 0) { // Its cache is of whole numbers, also between int8 products.
-        lists.push_back({"avx512bf16"});
+    for (const char *rounding : {"amx", "avx512bf16"}) { // Their cache is of whole numbers, also between int8 products.
+        if (std::erase(sets, rounding) > 0) {
+            lists.push_back({rounding});
+        }
     }
     if (!sets.empty()) {
         lists.push_back(sets);

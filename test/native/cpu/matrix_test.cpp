@@ -4,6 +4,7 @@
 #include "check.h"
 #include "exec/cpu/cpu_features.h"
 #include "exec/cpu/panel_packing.h"
+#include "rounding.h"
 
 #include <algorithm>
 #include <bit>
@@ -246,7 +247,7 @@ TEST(f32ProductsOnEveryPath) {
 TEST(bf16ProductsOnEveryPath) {
     std::mt19937 random(5);
     for (const uint32_t depth : oddDepths) {
-        Operands o = randomOperands(random, WeightFormat::bf16, 1 + depth % panelBlocks, depth, 1 + random() % 14);
+        Operands o = randomOperands(random, WeightFormat::bf16, 1 + depth % panelBlocks, depth, 1 + random() % 70);
         std::vector<uint16_t> halves(o.weights.size());
         std::ranges::transform(o.weights, halves.begin(),
                                [](float value) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16); });
@@ -257,10 +258,10 @@ TEST(bf16ProductsOnEveryPath) {
         }
         packPanel(o.format, o.blocks, depth, source, o.aligned());
         for (const InstructionSet &set : instructionSets()) {
-            const bool rounds = set.name == "avx512bf16";
+            const bool rounds = roundsActivations(set.name);
             const std::vector<float> y = product(set, o, o.tokens);
             checkSums(o, y, rounds ? 0x1p-8 + 1e-5 : 1e-5, "bf16 " + std::string(set.name));
-            for (const uint32_t atOnce : {1u, 4u, 7u}) {
+            for (const uint32_t atOnce : {1u, 4u, 7u, 16u, 19u}) {
                 CHECK_MESSAGE(sameBits(product(set, o, atOnce), y), std::string(set.name) + " depth " +
                                                                         std::to_string(depth) + " at once " +
                                                                         std::to_string(atOnce));

@@ -2,6 +2,7 @@
 #include "golden_file.h"
 #include "random_model.h"
 #include "reference_forward.h"
+#include "rounding.h"
 
 #include <cmath>
 
@@ -39,7 +40,8 @@ double typicalDifference(const std::vector<float> &logits, const std::vector<std
 /// Activations rounded to bf16 are off by up to 2^-8 = 0.4 %, which some products after each other make more of, and
 /// single logits of an odd model much more.
 bool near(const std::string &set, const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {
-    return set == "avx512bf16" ? typicalDifference(logits, expected) < 3e-2 : worstDifference(logits, expected) < 5e-4;
+    return roundsActivations(set) ? typicalDifference(logits, expected) < 3e-2
+                                  : worstDifference(logits, expected) < 5e-4;
 }
 
 std::vector<int32_t> randomTokens(std::mt19937 &random, uint32_t count, uint32_t vocabulary) {

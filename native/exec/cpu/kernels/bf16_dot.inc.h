@@ -51,6 +51,7 @@ static void roundToBf16(const float *x, uint32_t depth, void *out) {
     }
 }
 
+#if !defined(__AMX_BF16__)
 static void multiplyBf16Dot(const MatrixProduct &m) {
     constexpr uint32_t linesAtOnce = bf16PieceDepth / 2;
     const uint32_t allLines = (m.depth + 1) / 2;
@@ -70,5 +71,7 @@ static void multiplyBf16Dot(const MatrixProduct &m) {
         allTokens<Bf16DotLine, true>(p, m.blocks, m.tokens);
     }
 }
+
+#endif
 
 #endif

@@ -4,6 +4,7 @@
 #include "exec/cpu/kernels/vector.inc.h"
 #include "exec/cpu/kernels/matrix.inc.h"
 #include "exec/cpu/kernels/bf16_dot.inc.h"
+#include "exec/cpu/kernels/amx_tiles.inc.h"
 #include "exec/cpu/kernels/int8.inc.h"
 #include "exec/cpu/kernels/multiply.inc.h"
 #include "exec/cpu/kernels/elementwise.inc.h"

@@ -78,8 +78,9 @@ constexpr size_t operandStride(uint32_t depth) {
 }
 
 /// y[t][r] = sum over k of W[r][k] x[t][k], for the blocks * 16 rows of one panel. Each sum is one chain in ascending k
-/// (of f32 FMAs; of dot instructions on pairs; of f32 sums of exact groups), so that its bits do not depend on how many
-/// tokens and rows are in flight, nor, where it is not of dot instructions, on the instruction set.
+/// (of f32 FMAs; of dot instructions on pairs; of tiles of 32 elements; of f32 sums of exact groups), so that its bits
+/// do not depend on how many tokens and rows are in flight, nor, where it is not of dots or tiles, on the instruction
+/// set.
 struct MatrixProduct {
     WeightFormat format;
     uint32_t blocks; ///< 1..4
@@ -173,6 +174,7 @@ extern const Kernels avxVnniKernels;
 extern const Kernels avx512Kernels;
 extern const Kernels avx512VnniKernels;
 extern const Kernels avx512Bf16Kernels;
+extern const Kernels amxKernels;
 #endif
 
 } // namespace monokernel::cpu

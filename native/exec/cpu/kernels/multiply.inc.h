@@ -10,7 +10,10 @@ static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size
             quantize(x + t * xStride, depth, reinterpret_cast<QuantizedGroup *>(row + t * stride));
         }
         return {out, stride};
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+    case WeightFormat::bf16:
+        return roundToTiles(depth, x, xStride, tokens, row);
+#elif defined(__AVX512BF16__)
     case WeightFormat::bf16:
         for (uint32_t t = 0; t < tokens; t++) {
             roundToBf16(x + t * xStride, depth, row + t * stride);
@@ -25,7 +28,9 @@ static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size
 static void multiply(const MatrixProduct &m) {
     switch (m.format) {
     case WeightFormat::bf16:
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+        return multiplyBf16Tiles(m);
+#elif defined(__AVX512BF16__)
         return multiplyBf16Dot(m);
 #else
         return multiplyFused<Bf16Line>(m);
