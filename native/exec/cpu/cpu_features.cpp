@@ -46,10 +46,10 @@ bool hasAvx512Bf16() { return hasAvx512Vnni() && __builtin_cpu_supports("avx512b
 /// Tiles need the operating system's leave: Linux gives it to a process that asks.
 bool hasAmx() {
 #ifdef __linux__
-    constexpr unsigned tile = 1u << 24, bf16 = 1u << 22; // CPUID 7, EDX
+    constexpr unsigned bf16 = 1u << 22, tile = 1u << 24, int8 = 1u << 25, all = bf16 | tile | int8; // CPUID 7, EDX
     constexpr int requestPermission = 0x1023, tileData = 18;
     unsigned a = 0, b = 0, c = 0, d = 0;
-    return hasAvx512Bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tile) != 0 && (d & bf16) != 0 &&
+    return hasAvx512Bf16() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & all) == all &&
            syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
 #else
     return false;

@@ -182,11 +182,11 @@ TEST(int8ProductsAreExactOnEveryPath) {
     std::mt19937 random(2);
     for (const uint32_t depth : oddDepths) {
         for (uint32_t blocks = 1; blocks <= panelBlocks; blocks++) {
-            const Operands o = randomOperands(random, WeightFormat::int8, blocks, depth, 1 + random() % 14);
+            const Operands o = randomOperands(random, WeightFormat::int8, blocks, depth, 1 + random() % 70);
             const std::vector<float> expected = product(portableSet(), o, o.tokens);
             checkSums(o, expected, 2e-6, "int8 portable depth " + std::to_string(depth));
             for (const InstructionSet &set : instructionSets()) {
-                for (const uint32_t atOnce : {1u, 2u, 3u, 5u, 14u}) {
+                for (const uint32_t atOnce : {1u, 2u, 3u, 5u, 14u, 20u}) {
                     CHECK_MESSAGE(sameBits(product(set, o, atOnce), expected),
                                   std::string(set.name) + " depth " + std::to_string(depth) + " blocks " +
                                       std::to_string(blocks) + " at once " + std::to_string(atOnce));
@@ -199,7 +199,7 @@ TEST(int8ProductsAreExactOnEveryPath) {
 /// The largest magnitudes everywhere: what would saturate if anything did.
 TEST(int8LargestValuesDoNotSaturate) {
     for (const float sign : {1.0f, -1.0f}) {
-        Operands o{WeightFormat::int8, panelBlocks, 96, 4, {}, {}, {}};
+        Operands o{WeightFormat::int8, panelBlocks, 96, 12, {}, {}, {}};
         o.weights.assign(size_t{o.rows()} * o.depth, sign);
         o.x.assign(size_t{o.tokens} * padded(o.depth), -3.0f);
         pack(o);
@@ -214,18 +214,18 @@ TEST(int8LargestValuesDoNotSaturate) {
 TEST(int8NotFiniteValuesStayVisible) {
     std::mt19937 random(3);
     for (const float bad : {infinity, -infinity, std::nanf("")}) {
-        Operands badX = randomOperands(random, WeightFormat::int8, 2, 70, 3);
+        Operands badX = randomOperands(random, WeightFormat::int8, 2, 70, 12);
         badX.x[padded(70) + 40] = bad;
-        Operands badWeight = randomOperands(random, WeightFormat::int8, 2, 70, 3);
+        Operands badWeight = randomOperands(random, WeightFormat::int8, 2, 70, 12);
         badWeight.weights[5 * 70 + 66] = bad;
         pack(badWeight);
         for (const InstructionSet &set : instructionSets()) {
-            const std::vector<float> y = product(set, badX, 3);
+            const std::vector<float> y = product(set, badX, 12);
             CHECK(std::isfinite(y[0]) && std::isfinite(y[2 * badX.rows()]));
             for (uint32_t r = 0; r < badX.rows(); r++) {
                 CHECK_MESSAGE(!std::isfinite(y[badX.rows() + r]), std::string(set.name));
             }
-            const std::vector<float> z = product(set, badWeight, 3);
+            const std::vector<float> z = product(set, badWeight, 12);
             CHECK_MESSAGE(!std::isfinite(z[5]) && std::isfinite(z[4]), std::string(set.name));
         }
     }

@@ -6,6 +6,7 @@
 #include "exec/cpu/kernels/bf16_dot.inc.h"
 #include "exec/cpu/kernels/amx_tiles.inc.h"
 #include "exec/cpu/kernels/int8.inc.h"
+#include "exec/cpu/kernels/amx_int8.inc.h"
 #include "exec/cpu/kernels/multiply.inc.h"
 #include "exec/cpu/kernels/elementwise.inc.h"
 #include "exec/cpu/kernels/attention.inc.h"

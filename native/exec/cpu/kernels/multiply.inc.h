@@ -40,6 +40,10 @@ static void multiply(const MatrixProduct &m) {
     case WeightFormat::f32:
         return multiplyFused<F32Line>(m);
     case WeightFormat::int8:
+#if defined(__AMX_INT8__)
+        return multiplyInt8Tiles(m);
+#else
         return multiplyInt8(m);
+#endif
     }
 }
