@@ -5,7 +5,7 @@ import { makePlan, type Structure } from './plan';
 import { published } from './published';
 import { bytesOfToken, laneformer2b } from './shape';
 import { simulate } from './simulate';
-import { cacheAtHome, kog, local, mailboxesAtHome, ours, unpadded, weightsAtHome } from './structures';
+import { cacheAtHome, kog, mailboxesAtHome, ours, unpadded, weightsAtHome } from './structures';
 
 const rateOf = (time: number): number => 1e6 / time;
 
@@ -65,7 +65,7 @@ function breakdown(structure: Structure): void {
 
 /** What the model was built to choose: both for eight GPUs, us a token. */
 function choices(): void {
-  const structure = unpadded(local(ours(8)));
+  const structure = unpadded(mailboxesAtHome(weightsAtHome(ours(8))));
   const row = (values: number[], change: (value: number) => Partial<Structure>): string[] =>
     values.map((value) => tokenTime({ ...structure, ...change(value) }).toFixed(0));
   const chunks = [2, 4, 8, 16, 32];
@@ -91,7 +91,7 @@ function main(): void {
   reproduction();
   predictions();
   choices();
-  for (const structure of [kog, ours(8), unpadded(local(ours(8)))]) breakdown(structure);
+  for (const structure of [kog, ours(8), unpadded(mailboxesAtHome(weightsAtHome(ours(8))))]) breakdown(structure);
 }
 
 main();

@@ -68,11 +68,6 @@ export function mailboxesAtHome(structure: Structure): Structure {
   return { ...structure, name: `${structure.name}, mailboxes too`, localMailboxes: true };
 }
 
-/** The same with weights and mailboxes at home. */
-export function local(structure: Structure): Structure {
-  return mailboxesAtHome(weightsAtHome(structure));
-}
-
 /** The same with rows split evenly and no padding: what smaller tiles come near to. */
 export function unpadded(structure: Structure): Structure {
   return { ...structure, name: `${structure.name}, no padding`, tile: undefined };

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { TopologyCpu, TopologyGpu } from '../protocol';
+import type { MeasuredGpu, TopologyCpu, TopologyGpu } from '../protocol';
 import type { EngineOptions, GenerateOptions, GenerateStatistics } from './contract';
 import { EngineError } from './contract';
 
@@ -28,15 +28,6 @@ export interface ProbeResult {
   gpuDevices: TopologyGpu[];
   /** What was looked for on the GPU side, a line each. */
   gpuReason: string;
-}
-
-/** What came of one GPU's calibration. */
-export interface CalibratedGpu {
-  gpu: number;
-  name: string;
-  kept: boolean;
-  /** What was found, or what went wrong. */
-  reason: string;
 }
 
 export interface AddonFacts {
@@ -76,7 +67,7 @@ export interface Addon {
     ): Promise<AddonEngine>;
   };
   probe(): ProbeResult;
-  calibrate(kernelFolder: string): CalibratedGpu[];
+  calibrate(kernelFolder: string): MeasuredGpu[];
 }
 
 /** Loads the addon into this process; probe it in a child process first (probe.ts). Throws EngineError. */

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import type { CalibratedGpu, ProbeResult } from './addon';
+import type { MeasuredGpu } from '../protocol';
+import type { ProbeResult } from './addon';
 import { EngineError } from './contract';
 import type { ProcessEnd } from './probe_failure';
 import { crashed, loadFailure, missingAddon, timedOut } from './probe_failure';
@@ -45,9 +46,9 @@ export async function probeAddon(addon: string, timeout = PROBE_TIMEOUT_MS): Pro
  * Measures each GPU's memory in a child process, which `signal` ends, and keeps the results for this user. Rejects with
  * EngineError.
  */
-export async function calibrateGpus(addon: string, signal?: AbortSignal): Promise<CalibratedGpu[]> {
+export async function calibrateGpus(addon: string, signal?: AbortSignal): Promise<MeasuredGpu[]> {
   const kernels = path.join(path.dirname(addon), '..', 'kernels');
-  return (await callAddon(addon, ['calibrate', kernels], CALIBRATION_TIMEOUT_MS, signal)) as CalibratedGpu[];
+  return (await callAddon(addon, ['calibrate', kernels], CALIBRATION_TIMEOUT_MS, signal)) as MeasuredGpu[];
 }
 
 async function callAddon(addon: string, call: string[], timeout: number, signal?: AbortSignal): Promise<unknown> {

@@ -69,8 +69,9 @@ function gpuFacts(gpu: TopologyGpu): string[] {
 }
 
 /** What is known of near and far memory. */
-function calibrationText({ calibration, homes }: TopologyGpu): string {
-  const use = usePlacement(homes, calibration?.period);
+function calibrationText(gpu: TopologyGpu): string {
+  const { calibration } = gpu;
+  const use = useOfCalibration(gpu);
   if (!calibration) return `not measured; ${use}`;
   const { reason, localNanoseconds: local, remoteNanoseconds: remote } = calibration;
   const times = local > 0 ? `; round trip ${Math.round(local)} ns near, ${Math.round(remote)} ns far` : '';
@@ -78,9 +79,9 @@ function calibrationText({ calibration, homes }: TopologyGpu): string {
 }
 
 /** What the executor makes of a calibration, which has a period where it is certain. */
-function usePlacement(homes: number, period = 0): string {
+export function useOfCalibration({ calibration, homes }: TopologyGpu): string {
   if (homes < 2) return 'this kind of GPU is not placed by it';
-  return period > 0 ? 'weights are placed by it' : 'weights lie anywhere';
+  return (calibration?.period ?? 0) > 0 ? 'weights are placed by it' : 'weights lie anywhere';
 }
 
 function kernelLines({ kernels }: TopologyResult): string[] {

@@ -26,8 +26,8 @@ export class ExplanationPage implements vscode.TextDocumentContentProvider, vsco
     this.#uri = vscode.Uri.from({ scheme, path: '/Explanation.md' });
     this.#registrations = vscode.Disposable.from(
       vscode.workspace.registerTextDocumentContentProvider(scheme, this),
-      // The editor drops a change of a document that it is still opening, and one that comes while another is being
-      // applied (microsoft/vscode#179711): what it has is compared with what it should have.
+      // The editor drops a change of a document that it is still opening (microsoft/vscode-extension-samples#1167). So
+      // whenever it tells of the document, what it has is compared with what it should have.
       vscode.workspace.onDidOpenTextDocument((document) => {
         this.#catchUp(document);
       }),

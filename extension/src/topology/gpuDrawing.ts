@@ -1,5 +1,6 @@
 /** GPUs as nested boxes: I/O dies with their compute dies and memory stacks, lanes where they run, figures below. */
 import type { TopologyGpu, TopologyResult } from '../../../lsp-server/protocol';
+import { useOfCalibration } from '../../../lsp-server/topology/report';
 import { empty, html } from './html';
 import type { Html } from './html';
 import { bytesText, NOT_MEASURED, rows } from './text';
@@ -78,17 +79,15 @@ function laneText(lanes: readonly number[]): string {
   return lanes.length === 1 ? `lane ${first}` : `lanes ${first} to ${last}`;
 }
 
-function measuredRows({ calibration, homes }: TopologyGpu): [string, string][] {
+function measuredRows(gpu: TopologyGpu): [string, string][] {
+  const { calibration, homes } = gpu;
   const time = (nanoseconds: number | undefined): string =>
     nanoseconds === undefined || nanoseconds === 0 ? NOT_MEASURED : `${Math.round(nanoseconds)} ns`;
   const found = calibration?.reason ?? NOT_MEASURED;
   return [
     ['Round trip to near memory', time(calibration?.localNanoseconds)],
     ['Round trip to far memory', time(calibration?.remoteNanoseconds)],
-    [
-      'Which page is near which die',
-      homes > 1 ? `${found}; weights ${(calibration?.period ?? 0) > 0 ? 'are placed by it' : 'lie anywhere'}` : found,
-    ],
+    ['Which page is near which die', homes > 1 ? `${found}; ${useOfCalibration(gpu)}` : found],
   ];
 }
 

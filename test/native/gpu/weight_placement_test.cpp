@@ -9,6 +9,7 @@
 #include "topology/synthetic_maps.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 using namespace monokernel;
@@ -102,6 +103,8 @@ TEST(placingTakesLittleMemory) {
     const Plan nano = plans().back();
     const uint64_t placed = layOutBy(nano, PageMap(4, synthetic::fourHomes(4)), 1).weightBytes;
     const uint64_t anywhere = layOutBy(nano, PageMap(), 1).weightBytes;
+    std::printf("     nano's weights: %.1f MB placed, %.1f anywhere\n", static_cast<double>(placed) * 1e-6,
+                static_cast<double>(anywhere) * 1e-6);
     CHECK_MESSAGE(placed < anywhere * 1.25, std::to_string(placed) + " and " + std::to_string(anywhere) + " bytes");
 }
 
