@@ -1,6 +1,7 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS [2B] [nano]; prints a table. Weights are random. The
-// streaming kernel lies beside this program.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano]; prints a table. Weights are random.
+// The streaming kernel lies beside this program. Kernels of several folders, which must lay weights out alike, run one
+// after the other on the same loaded model, so that a change is seen beside what it changes.
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
@@ -11,6 +12,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -105,43 +108,60 @@ void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, co
     std::fflush(stdout);
 }
 
-/// The model on all of `devices`, with random weights.
-std::unique_ptr<Executor> load(std::span<const GpuDevice> devices, const Model &model, const GpuLayout &layout,
-                               const GpuOptions &options) {
+/// The model on some devices, with random weights, and the drivers of these.
+struct Loaded {
+    std::vector<GpuDriver *> drivers;
+    std::unique_ptr<Executor> executor;
+};
+
+Loaded load(std::span<const GpuDevice> devices, const Model &model, const GpuLayout &layout,
+            const GpuOptions &options) {
     const kernel::Parameters &p = layout.parameters;
+    Loaded loaded;
     std::vector<std::unique_ptr<GpuDriver>> drivers;
     for (const GpuDevice &device : devices) {
         drivers.push_back(bench::withRandomWeights(openGpuDriver(device), layout.weightBytes, p.embedding,
                                                    p.embedding + p.hidden * 2ull * p.vocabulary));
+        loaded.drivers.push_back(drivers.back().get());
     }
-    return makeGpuExecutor(std::move(drivers), model, options, {});
+    loaded.executor = makeGpuExecutor(std::move(drivers), model, options, {});
+    return loaded;
 }
 
-void benchShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices,
-                const std::filesystem::path &kernels, double readRate) {
+using Folders = std::vector<std::filesystem::path>;
+
+void benchShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices, const Folders &kernels,
+                double readRate) {
     const std::filesystem::path folder =
         std::filesystem::temp_directory_path() / (std::string("monokernel-shape-") + name);
     bench::writeModel(folder, shape);
     const Model model = Model::open(folder);
-    const GpuOptions options{kernels, 1, 0};
-    double one = 0.0; // seconds a token on one device
+    const GpuOptions options{kernels.front(), 1, 0};
+    std::vector<double> one(kernels.size()); // seconds a token on one device, with each of the kernels
     for (uint32_t count = 1; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
         const GpuLayout layout = layOut(makePlan(model.spec()), devices.front(), options, count);
         const auto start = Clock::now();
-        const auto executor = load(devices.first(count), model, layout, options);
+        const Loaded loaded = load(devices.first(count), model, layout, options);
         std::printf("%-6s loaded on %u in %.1f s\n", name, count, secondsSince(start));
-        const Speed speed = measure(*executor, shape.vocabulary, 512, 256, 6);
-        if (count == 1) {
-            one = 1.0 / speed.decode;
-            report(name, model.spec(), layout, speed, readRate);
-        } else {
-            std::printf(
-                "%-6s on %u devices: decode %.1f tok/s, %.2fx of one; %.1f us a token more than 1/%u of one's: what "
-                "the exchange and the undivided work cost; first token after %.2f ms\n",
-                name, count, speed.decode, speed.decode * one, 1e6 * (1.0 / speed.decode - one / count), count,
-                speed.firstToken * 1e3);
+        for (size_t i = 0; i < kernels.size(); i++) {
+            if (kernels.size() > 1) {
+                std::printf("%s:\n", kernels[i].c_str());
+            }
+            for (GpuDriver *driver : loaded.drivers) {
+                driver->loadKernel(kernels[i] / layout.target.file);
+            }
+            const Speed speed = measure(*loaded.executor, shape.vocabulary, 512, 256, 6);
+            if (count == 1) {
+                one[i] = 1.0 / speed.decode;
+                report(name, model.spec(), layout, speed, readRate);
+            } else {
+                std::printf("%-6s on %u devices: decode %.1f tok/s, %.2fx of one; %.1f us a token more than 1/%u of "
+                            "one's: what the exchange and the undivided work cost; first token after %.2f ms\n",
+                            name, count, speed.decode, speed.decode * one[i],
+                            1e6 * (1.0 / speed.decode - one[i] / count), count, speed.firstToken * 1e3);
+            }
+            std::fflush(stdout);
         }
-        std::fflush(stdout);
     }
     std::filesystem::remove_all(folder);
 }
@@ -150,19 +170,26 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER [2B] [nano]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano]\n");
         return 2;
     }
     try {
         const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
         const GpuDevice &device = devices.front();
-        const std::filesystem::path kernels = argv[1], own = std::filesystem::path(argv[0]).parent_path();
+        const std::filesystem::path own = std::filesystem::path(argv[0]).parent_path();
+        const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+        const auto isShape = [](std::string_view argument) { return argument == "2B" || argument == "nano"; };
+        Folders kernels;
+        std::ranges::copy_if(arguments, std::back_inserter(kernels), std::not_fn(isShape));
+        if (kernels.empty()) {
+            throw std::runtime_error("name the folder of the kernels");
+        }
         const double read = streamRate(device, own, false), copy = streamRate(device, own, true);
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
                     copy);
         std::fflush(stdout);
         for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
-            if (argc == 2 || std::find(argv + 2, argv + argc, std::string_view(name)) != argv + argc) {
+            if (std::ranges::none_of(arguments, isShape) || std::ranges::find(arguments, name) != arguments.end()) {
                 benchShape(name, shape, devices, kernels, read);
             }
         }

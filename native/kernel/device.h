@@ -8,7 +8,8 @@
 //   memory: shared, streamLoad (the GPU bench reads by it), cacheLoad, cacheStore, pollWord, pollPair, publishWord,
 //   tickets, release; system loads and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
-//   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, multiplyAdd, sumRow, sumToken
+//   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, partsApart, columnPart, multiplyAdd, sumRow,
+//     sumToken, columnSum
 //   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
 //   Parked: a number of the whole wave that outlives a phase; laneAgain, keepSum: hints to the register allocator
 //   opaque: a value that the compiler knows nothing of

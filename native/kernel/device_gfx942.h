@@ -191,6 +191,9 @@ constexpr u32 tokenColumns = 16;
 DEV u32 pieceRow(u32 lane) { return lane & 15; }
 DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
 DEV u32 columnToken(u32 lane) { return lane & 15; }
+constexpr bool partsApart = false; ///< both parts of the input enter one sum, one after the other
+DEV u32 columnPart(u32) { return 0; }
+DEV float columnSum(f32x4 sum, u32 index) { return sum[index]; }
 /// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
 DEV u32 sumRow(u32 lane, u32 index, u32) { return 4 * (lane >> 4) + index; }
 DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
@@ -272,7 +275,7 @@ struct TileStage {
     /// The next tile to look up is the first of wave `wave` in a part of a matrix, and its others follow it.
     DEV_MEMBER void enter(Arguments &p, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
         list = opaqueLane(m.pages + static_cast<u64>((layer * p.lanes * p.members + part) * m.partPages) * 4);
-        offset = opaqueLane(wave * m.tileBytes);
+        offset = opaqueLane(wave * tileBlocks * 64 * m.blockRows);
         blockBytes = opaqueLane(m.blockRows * 64);
     }
     DEV_MEMBER bool lookUp() {
@@ -283,7 +286,7 @@ struct TileStage {
         offset = opaqueLane(offset + workgroupThreads / waveLanes * tileBlocks * blockBytes);
         return true;
     }
-    DEV_MEMBER void fill() {
+    DEV_MEMBER void fill(u32) {
         TilePages pages;
         asm volatile("s_waitcnt vmcnt(0)" : "={a[220:222]}"(pages));
         PieceWalk walk(weights, pages, foundOffset, foundBlockBytes);
@@ -296,7 +299,7 @@ struct TileStage {
     /// This lane's pieces of the tile in flight; the next one, looked up before it was asked for, is asked for in its
     /// place, and the one after that is looked up. A piece is there when no more than the seven after its own and the
     /// look-up are under way.
-    DEV_MEMBER void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    DEV_MEMBER void load(MatrixArguments &, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         static_assert(tileBlocks == 8);
         TilePages pages;
         asm volatile("s_waitcnt vmcnt(8)" : "={a[220:222]}"(pages));
@@ -308,6 +311,9 @@ struct TileStage {
         KERNEL_TILE(EXCHANGE)
 #undef EXCHANGE
     }
+    DEV_MEMBER static u32 fetchTiles(MatrixArguments &) { return 1; }
+    DEV_MEMBER void await() {}
+    DEV_MEMBER void refill() {}
     DEV_MEMBER void end(Arguments &) {}
 };
 

@@ -115,6 +115,9 @@ constexpr u32 tokenColumns = 16;
 DEV u32 pieceRow(u32 lane) { return lane & 15; }
 DEV u32 pieceChunk(u32 lane) { return lane >> 4; }
 DEV u32 columnToken(u32 lane) { return lane & 15; }
+constexpr bool partsApart = false; ///< both parts of the input enter one sum, one after the other
+DEV u32 columnPart(u32) { return 0; }
+DEV float columnSum(f32x4 sum, u32 index) { return sum[index]; }
 /// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
 DEV u32 sumRow(u32 lane, u32 index, u32) { return 4 * (lane >> 4) + index; }
 DEV u32 sumToken(u32 lane, u32) { return lane & 15; }
@@ -149,11 +152,11 @@ struct TileStage {
     u32 depth(Arguments &) const { return 1; }
     void enter(Arguments &p, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
         list = m.pages + static_cast<u64>((layer * p.lanes * p.members + part) * m.partPages) * 4;
-        offset = wave * m.tileBytes;
+        offset = wave * tileBlocks * 64 * m.blockRows;
         blockRows = m.blockRows;
     }
     bool lookUp() { return false; }
-    void fill() {
+    void fill(u32) {
         const u32 lane = laneIndex(), row = pieceRow(lane);
         const u32 piece = (pieceChunk(lane) * blockRows + (row < blockRows ? row : blockRows - 1)) * 16;
         for (u32 i = 0; i < tileBlocks; i++) {
@@ -163,12 +166,15 @@ struct TileStage {
         }
         offset += workgroupThreads / waveLanes * tileBlocks * blockRows * 64;
     }
-    void exchange(u32, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+    void load(MatrixArguments &, u32x4 (&blocks)[tileBlocks][blockPieces]) {
         for (u32 i = 0; i < tileBlocks; i++) {
             blocks[i][0] = next[i];
         }
-        fill();
+        fill(0);
     }
+    static u32 fetchTiles(MatrixArguments &) { return 1; }
+    void await() {}
+    void refill() {}
     void end(Arguments &) {}
 };
 

@@ -194,12 +194,19 @@ constexpr u32 blockPieces = 2;
 constexpr u32 tokenColumns = 8;
 DEV u32 pieceChunk(u32 lane) { return lane & 3; }
 DEV u32 columnToken(u32 lane) { return lane >> 2; }
+/// In a decode step neighbouring columns have the two parts of the input, which takes half as many instructions; so
+/// each part has sums of its own, also in a prefill step, whose tokens shall get the same bits.
+constexpr bool partsApart = true;
+DEV u32 columnPart(u32 lane) { return columnToken(lane) & 1; }
 /// Row of a block that a lane's sum `index` is of; blockRows or more where it is of none.
 DEV u32 sumRow(u32 lane, u32 index, u32 blockRows) {
     const u32 half = blockRows >> 1, row = lane >> 2;
     return row < half ? row + (index >> 1) * half : blockRows;
 }
 DEV u32 sumToken(u32 lane, u32 index) { return 2 * (lane & 3) + (index & 1); }
+
+/// What a decode step adds up to, from a sum of a lane's that has token 0: both parts.
+DEV float columnSum(f32x4 sum, u32 index) { return sum[index] + sum[index | 1]; }
 
 /// sum += block of weights * tokens, over one half (0 or 1) of each piece's elements. Whole-wave.
 DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half, f32x4 &sum) {
@@ -215,25 +222,25 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 /// There is one kind of registers.
 DEV void keepSum(f32x4 &) {}
 
-/// A ring of tiles in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
-/// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tile is there.
+/// A ring of fetches in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
+/// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tiles are there.
 struct TileStage {
     u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
-    u32 slots, slot, phase; ///< the slot to take next, and the mbarrier phase it is in
-    u32 fillSlot;
-    u32 blockRows; ///< of the tile to ask for next
-    u64 from;      ///< its address
-    u64 policy;    ///< weights leave the L2 first: what is handed over and the KV cache shall stay
-    static constexpr u32 slotBytes = tileBlocks * 1024;
+    u32 slots, slot, phase; ///< the slot to take from next, and the mbarrier phase it is in
+    u32 at;                 ///< the tile to load next
+    u32 read;               ///< all that was read of the slot, or-ed
+    u32 fetchBytes;         ///< of what to ask for next
+    u64 from;               ///< its address
+    u64 policy;             ///< weights leave the L2 first: what is handed over and the KV cache shall stay
+    static constexpr u32 waves = workgroupThreads / waveLanes, slotBytes = tileBlocks * 1024;
 
     DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
     DEV_MEMBER void begin(Arguments &p) {
         slots = p.ringSlots;
         const u32 base = sharedAddress(shared(p.ringOffset));
-        constexpr u32 waves = workgroupThreads / waveLanes;
         ring = base + waveIndex() * slots * slotBytes;
         barriers = base + waves * slots * slotBytes + waveIndex() * slots * 8;
-        slot = phase = fillSlot = 0;
+        slot = phase = read = 0;
         asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
         if (laneIndex() == 0) {
             for (u32 i = 0; i < slots; i++) {
@@ -243,50 +250,32 @@ struct TileStage {
         }
         waveSync();
     }
-    /// The next tile to fill with is the first of wave `wave` in a part of a matrix, and its others follow it.
+    DEV_MEMBER static u32 tileBytes(MatrixArguments &m) { return tileBlocks * 64 * m.blockRows; }
+    DEV_MEMBER static u32 fetchTiles(MatrixArguments &m) { return m.fetchTiles; }
+    /// What to ask for next is the first fetch of wave `wave` in a part of a matrix, and its others follow it.
     DEV_MEMBER void enter(Arguments &, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
-        constexpr u32 waves = workgroupThreads / waveLanes;
-        from = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * m.waveTiles * waves + wave) * m.tileBytes;
-        blockRows = m.blockRows;
+        fetchBytes = m.fetchTiles * tileBytes(m);
+        from = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * m.waveFetches * waves + wave) * fetchBytes;
     }
     /// Where tiles lie need not be looked up.
     DEV_MEMBER bool lookUp() { return false; }
-    DEV_MEMBER void fill() {
-        if (laneIndex() == 0) {
-            const u32 done = barriers + fillSlot * 8, bytes = tileBlocks * 64 * blockRows;
-            // The lanes' reads of the slot, which the copy engine does not wait for of itself. Measured without: it
-            // overtook them where the kernel was short of registers, in 16 % of prompts.
-            asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(done), "r"(bytes) : "memory");
-            asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                         "[%0],[%1],%2,[%3],%4;" ::"r"(ring + fillSlot * slotBytes),
-                         "l"(from), "r"(bytes), "r"(done), "l"(policy)
-                         : "memory");
-        }
-        fillSlot = fillSlot + 1 == slots ? 0 : fillSlot + 1;
-        from += workgroupThreads / waveLanes * tileBlocks * 64 * blockRows;
-    }
-    /// This lane's pieces of the oldest tile, whose blocks have `rows` rows; another is asked for in its place.
-    DEV_MEMBER void exchange(u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        await();
-        const u32 half = rows >> 1, row = laneIndex() >> 2;
-        const u32 at = ring + slot * slotBytes + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
-#pragma unroll
-        for (u32 piece = 0; piece < blockPieces; piece++) {
-#pragma unroll
-            for (u32 i = 0; i < tileBlocks; i++) {
-                u32 a, b, c, d;
-                asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
-                             : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                             : "r"(at + (2 * i + piece) * half * 64)
-                             : "memory");
-                blocks[i][piece] = u32x4{a, b, c, d};
-            }
-        }
-        advance();
+    /// Asks for the next fetch, into slot `to`: by one lane, without a branch.
+    DEV_MEMBER void fill(u32 to) {
+        // The copy engine does not of itself wait for the wave's reads of the slot. Measured: it overtook them where
+        // the kernel was short of registers, in 16 % of prompts. A fence would wait for more than those (1 % of
+        // decode). So the copy depends on what was read, by bits of the number of slots that are never set.
+        const u32 bytes = fetchBytes + (read & (slots >> 16));
+        read = 0;
         waveSync();
-        fill();
+        asm volatile("{\n\t.reg .pred first;\n\tsetp.eq.u32 first,%5,0;\n\t"
+                     "@first mbarrier.arrive.expect_tx.shared::cta.b64 _,[%3],%2;\n\t"
+                     "@first cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
+                     "[%0],[%1],%2,[%3],%4;\n\t}" ::"r"(ring + to * slotBytes),
+                     "l"(from), "r"(bytes), "r"(barriers + to * 8), "l"(policy), "r"(laneIndex())
+                     : "memory");
+        from += waves * fetchBytes;
     }
+    /// Waits for the oldest fetch.
     DEV_MEMBER void await() {
         asm volatile(
             "{\n\t.reg .pred arrived;\n"
@@ -294,6 +283,31 @@ struct TileStage {
                 "r"(barriers + slot * 8),
             "r"(phase)
             : "memory");
+        at = ring + slot * slotBytes;
+    }
+    /// This lane's pieces of its next tile.
+    DEV_MEMBER void load(MatrixArguments &m, u32x4 (&blocks)[tileBlocks][blockPieces]) {
+        const u32 half = m.blockRows >> 1, row = laneIndex() >> 2;
+        const u32 first = at + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
+#pragma unroll
+        for (u32 piece = 0; piece < blockPieces; piece++) {
+#pragma unroll
+            for (u32 i = 0; i < tileBlocks; i++) {
+                u32 a, b, c, d;
+                asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
+                             : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
+                             : "r"(first + (2 * i + piece) * half * 64)
+                             : "memory");
+                blocks[i][piece] = u32x4{a, b, c, d};
+                read |= a;
+            }
+        }
+        at += tileBytes(m);
+    }
+    /// All of the oldest fetch has been loaded, and best also multiplied: asks for another in its place.
+    DEV_MEMBER void refill() {
+        fill(slot);
+        advance();
     }
     DEV_MEMBER void advance() {
         slot++;

@@ -4,24 +4,29 @@
 #include "weight_stream.h"
 
 // The matrix product, on the matrix cores. Every wave multiplies its part of the workgroup's rows and inner dimension;
-// then the threads add the parts of the inner dimension. A decode step has one token, in all columns; a prefill step
-// has one in each. A column's sum does not depend on the others, so both give a token the same bits.
+// then the threads add the parts of the inner dimension. A decode step has one token, in all columns or a part of it in
+// each; a prefill step has a token in each. A column's sum does not depend on the others, so both give a token the same
+// bits.
 
 namespace monokernel::kernel {
 
 constexpr u32 panelRows = 256; ///< rows of a workgroup's panel at most: one a thread
 
-/// A lane's 16 bytes of one step of the input: its column's token, its chunk, in two bf16 parts.
-struct TokenPieces {
-    u32x4 leading, remainder;
+/// A lane's 16 bytes of one step of the input: its column's token, its chunk, in two bf16 parts; or the column's part
+/// alone.
+template <u32 parts> struct TokenPieces {
+    u32x4 of[parts];
 };
 
 /// Tiles side by side of a panel whose tiles have `rowBlocks` row blocks.
 constexpr u32 groupsOf(u32 rowBlocks) { return rowBlocks == tileBlocks ? maxGroups : 1; }
 
+/// Sums of a block and a tile of tokens whose pieces have `parts` parts.
+constexpr u32 partSums(u32 parts) { return partsApart ? parts : 1; }
+
 /// What a wave adds up: its panel's blocks times `columns` tiles of tokens.
-template <u32 rowBlocks, u32 columns> struct PanelSums {
-    f32x4 of[groupsOf(rowBlocks)][rowBlocks][columns];
+template <u32 rowBlocks, u32 columns, u32 parts> struct PanelSums {
+    f32x4 of[groupsOf(rowBlocks)][rowBlocks][columns][partSums(parts)];
 
     DEV_MEMBER void clear() {
         every([](f32x4 &sum) INLINED { sum = f32x4{}; });
@@ -38,7 +43,10 @@ private:
             for (u32 b = 0; b < rowBlocks; b++) {
 #pragma unroll
                 for (u32 c = 0; c < columns; c++) {
-                    body(of[g][b][c]);
+#pragma unroll
+                    for (u32 s = 0; s < partSums(parts); s++) {
+                        body(of[g][b][c][s]);
+                    }
                 }
             }
         }
@@ -46,19 +54,19 @@ private:
 };
 
 /// Adds the products of one step of a tile. Neighbouring instructions add to different sums, as each takes a while.
-template <u32 rowBlocks, u32 columns>
-DEV void multiplyStep(const u32x4 (&weights)[tileBlocks][blockPieces], u32 step, const TokenPieces (&tokens)[columns],
-                      f32x4 (&sums)[rowBlocks][columns]) {
+template <u32 rowBlocks, u32 columns, u32 parts>
+DEV void multiplyStep(const u32x4 (&weights)[tileBlocks][blockPieces], u32 step,
+                      const TokenPieces<parts> (&tokens)[columns], f32x4 (&sums)[rowBlocks][columns][partSums(parts)]) {
 #pragma unroll
-    for (u32 part = 0; part < 2; part++) {
+    for (u32 part = 0; part < parts; part++) {
 #pragma unroll
         for (u32 half = 0; half < 2; half++) {
 #pragma unroll
             for (u32 b = 0; b < rowBlocks; b++) {
 #pragma unroll
                 for (u32 c = 0; c < columns; c++) {
-                    const u32x4 &token = part == 0 ? tokens[c].leading : tokens[c].remainder;
-                    multiplyAdd(weights[step * rowBlocks + b], token, half, sums[b][c]);
+                    f32x4 &sum = sums[b][c][partsApart ? part : 0];
+                    multiplyAdd(weights[step * rowBlocks + b], tokens[c].of[part], half, sum);
                 }
             }
         }
@@ -68,7 +76,7 @@ DEV void multiplyStep(const u32x4 (&weights)[tileBlocks][blockPieces], u32 step,
 /// The sums of one panel; pieces.take(pieces of each tile of tokens) gives the input step by step.
 template <u32 rowBlocks, u32 columns, class Pieces>
 DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
-                       PanelSums<rowBlocks, columns> &sums) {
+                       PanelSums<rowBlocks, columns, Pieces::parts> &sums) {
     constexpr u32 tileSteps = tileBlocks / rowBlocks;
     sums.clear();
     sums.keep();
@@ -79,43 +87,51 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     }
     u32 step = 0;
     do { // at least one of each: a loop that may be empty costs copies of the tile in flight
-        TokenPieces tokens[columns] = {};
-        u32x4 weights[tileBlocks][blockPieces];
-        if constexpr (tileSteps == 1) {
-            pieces.take(tokens);
-            u32 group = 0;
-            do {
-                stream.take(p, w, m.blockRows, weights);
-#pragma unroll
-                for (u32 g = 0; g < groupsOf(rowBlocks); g++) { // registers are not indexed at run time
-                    if (g == group) {
-                        multiplyStep(weights, 0, tokens, sums.of[g]);
-                    }
-                }
-            } while (++group < m.groups);
-        } else {
-            stream.take(p, w, m.blockRows, weights);
-#pragma unroll
-            for (u32 s = 0; s < tileSteps; s++) {
+        stream.await();
+        u32 tiles = WeightStream::fetchTiles(m);
+        do {
+            TokenPieces<Pieces::parts> tokens[columns] = {};
+            u32x4 weights[tileBlocks][blockPieces];
+            if constexpr (tileSteps == 1) {
                 pieces.take(tokens);
-                multiplyStep(weights, s, tokens, sums.of[0]);
+                stream.load(m, weights);
+                multiplyStep(weights, 0, tokens, sums.of[0]);
+                if (m.groups > 1) { // each of its tiles is a fetch
+                    stream.refill(p, w);
+                    stream.await();
+                    stream.load(m, weights);
+                    multiplyStep(weights, 0, tokens, sums.of[maxGroups - 1]);
+                }
+            } else {
+                stream.load(m, weights);
+#pragma unroll
+                for (u32 s = 0; s < tileSteps; s++) {
+                    pieces.take(tokens);
+                    multiplyStep(weights, s, tokens, sums.of[0]);
+                }
             }
-        }
+            step += tileSteps;
+        } while (--tiles != 0);
+        stream.refill(p, w);
         sums.keep();
-        step += tileSteps;
     } while (step < m.steps);
     KERNEL_MARK("weights_end");
 }
 
-/// The input of a decode step, as staged by this wave; the same token in every column.
+/// The input of a decode step, as staged by this wave; the same token in every column, or one of its parts in each.
 struct StagedPieces {
     static constexpr bool staged = true;
+    static constexpr u32 parts = partsApart ? 1 : 2;
     u32 at;
 
-    DEV_MEMBER StagedPieces(MatrixArguments &m, const Worker &w) : at(stageOffset(m, w.wave, 8 * pieceChunk(w.lane))) {}
-    DEV_MEMBER void take(TokenPieces (&tokens)[1]) {
-        tokens[0].leading = *(SHARED const u32x4 *)shared(at);
-        tokens[0].remainder = *(SHARED const u32x4 *)shared(at + 4);
+    DEV_MEMBER StagedPieces(MatrixArguments &m, const Worker &w) : at(stageOffset(m, w.wave, 8 * pieceChunk(w.lane))) {
+        at += partsApart ? 4 * columnPart(w.lane) : 0;
+    }
+    DEV_MEMBER void take(TokenPieces<parts> (&tokens)[1]) {
+#pragma unroll
+        for (u32 part = 0; part < parts; part++) {
+            tokens[0].of[part] = *(SHARED const u32x4 *)shared(at + 4 * part);
+        }
         at += 32;
     }
 };
@@ -150,7 +166,7 @@ template <u32 rowBlocks = tileBlocks, class Body> DEV void withRowBlocks(MatrixA
 /// One panel of a decode step's product: this wave's part of its sums, into partials [part][row].
 template <u32 rowBlocks>
 DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u32 partials) {
-    PanelSums<rowBlocks, 1> sums;
+    PanelSums<rowBlocks, 1, StagedPieces::parts> sums;
     StagedPieces pieces(m, w);
     multiplyPanel(p, w, m, stream, pieces, sums);
     const u32 at = partials + depthPart(m, w.wave) * panelRows + rowPart(m, w.wave) * m.waveRows;
@@ -168,7 +184,7 @@ DEV void multiplyStaged(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
             for (u32 i = 0; i < 4; i++) {
                 const u32 row = sumRow(w.lane, i, m.blockRows);
                 if (sumToken(w.lane, i) == 0 && row < m.blockRows) {
-                    *shared(at + (g * rowBlocks + b) * m.blockRows + row) = sums.of[g][b][0][i];
+                    *shared(at + (g * rowBlocks + b) * m.blockRows + row) = columnSum(sums.of[g][b][0][0], i);
                 }
             }
         }
@@ -197,6 +213,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
 /// is used.
 struct PublishedPieces {
     static constexpr bool staged = false;
+    static constexpr u32 parts = 2;
     Arguments &p;
     Worker &w;
     MatrixArguments &m;
@@ -209,15 +226,15 @@ struct PublishedPieces {
         ask();
     }
 
-    DEV_MEMBER void take(TokenPieces (&tokens)[tokenTiles]) {
+    DEV_MEMBER void take(TokenPieces<parts> (&tokens)[tokenTiles]) {
         settle();
 #pragma unroll
         for (u32 c = 0; c < tokenTiles; c++) {
 #pragma unroll
             for (u32 i = 0; i < 4; i++) {
                 const u32 first = static_cast<u32>(asked[c][i].first), second = static_cast<u32>(asked[c][i].second);
-                tokens[c].leading[i] = leadingPair(first, second);
-                tokens[c].remainder[i] = remainderPair(first, second);
+                tokens[c].of[0][i] = leadingPair(first, second);
+                tokens[c].of[1][i] = remainderPair(first, second);
             }
         }
         chunk += 4;
@@ -226,10 +243,11 @@ struct PublishedPieces {
 
 private:
     /// What lies past the slice or the vector meets weights of 0, and what lies past the tokens is not used: anything
-    /// finite will do.
+    /// finite will do. Reckoned anew each time, likewise.
     DEV_MEMBER GLOBAL const u64 *from(u32 tile, u32 pair) const {
-        const u32 token = minimum(tile * tokenColumns + columnToken(w.lane), count - 1);
-        const u32 element = (depthPart(m, w.wave) * m.waveChunks + minimum(chunk, m.waveChunks - 1)) * 8 + 2 * pair;
+        const u32 token = minimum(tile * tokenColumns + columnToken(laneAgain(w.lane)), opaque(count) - 1);
+        const u32 chunks = opaque(m.waveChunks), first = depthPart(m, opaque(w.wave)) * chunks;
+        const u32 element = (first + minimum(chunk, chunks - 1)) * 8 + 2 * pair;
         return global<const u64>(words) + static_cast<u64>(token) * m.depth + minimum(element, m.depth - 2);
     }
     DEV_MEMBER void ask() {
@@ -261,8 +279,8 @@ private:
 };
 
 /// One group's sums of a wave, into [part][token][row of the run].
-template <u32 rowBlocks>
-DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowBlocks][tokenTiles], u32 pitch) {
+template <u32 rowBlocks, u32 parts>
+DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowBlocks][tokenTiles][parts], u32 pitch) {
     const u32 first = rowPart(m, w.wave) * rowBlocks * m.blockRows;
 #pragma unroll
     for (u32 b = 0; b < rowBlocks; b++) {
@@ -273,7 +291,7 @@ DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowB
                 const u32 row = sumRow(w.lane, i, m.blockRows), token = c * tokenColumns + sumToken(w.lane, i);
                 if (row < m.blockRows) {
                     *shared((depthPart(m, w.wave) * maxPrefillTokens + token) * pitch + first + b * m.blockRows + row) =
-                        sums[b][c][i];
+                        parts == 1 ? sums[b][c][0][i] : sums[b][c][0][i] + sums[b][c][parts - 1][i];
                 }
             }
         }
@@ -289,7 +307,8 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
     const u32 groupRows = rowBlocks * m.blockRows, pitch = runs * groupRows;
     u32 panel = 0;
     do {
-        PanelSums<rowBlocks, tokenTiles> sums;
+        renew(w); // beside the sums there are few registers
+        PanelSums<rowBlocks, tokenTiles, PublishedPieces::parts> sums;
         PublishedPieces pieces(p, w, m, words, edge, layer, count);
         multiplyPanel(p, w, m, stream, pieces, sums);
         for (u32 g = 0; g < m.groups; g++) {
@@ -297,7 +316,7 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
 #pragma unroll
             for (u32 s = 0; s < groupsOf(rowBlocks); s++) {
                 if (s == g) { // registers are not indexed at run time
-                    storeSums<rowBlocks>(m, w, sums.of[s], pitch);
+                    storeSums(m, w, sums.of[s], pitch);
                 }
             }
             barrier();

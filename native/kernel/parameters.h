@@ -22,12 +22,13 @@ constexpr u32 pageBytes = 4096;
 
 /// A bf16 weight matrix packed for the matrix cores. A workgroup owns `memberRows` rows of one lane. Wave w has the
 /// part w % depthWaves of the inner dimension and the part w / depthWaves of the rows. A block is `blockRows` rows (at
-/// most 16) by 32 elements of the inner dimension (a step), and a tile, which a wave fetches at once, is `tileBlocks`
-/// blocks (a constant of the device layer): tileBlocks / tileSteps neighbouring row blocks at each of `tileSteps`
-/// steps. A panel is the rows whose sums a wave holds at once: `groups` tiles side by side. Tiles lie as
-/// [layer][lane][member][panel][step / tileSteps][group][wave], blocks in a tile as [step][row block].
-/// A part is what a workgroup has of one layer and lane. On a paged target (kernel_target.h) each part lies in pages of
-/// its own, anywhere in its layer's `layerBytes`: `pages` tells which.
+/// most 16) by 32 elements of the inner dimension (a step), and a tile, which a wave multiplies at once, is
+/// `tileBlocks` blocks (a constant of the device layer): tileBlocks / tileSteps neighbouring row blocks at each of
+/// `tileSteps` steps. A panel is the rows whose sums a wave holds at once: `groups` tiles side by side. A wave uses its
+/// tiles in the order [panel][step / tileSteps][group], and fetches `fetchTiles` of a panel at once: one, or several
+/// small ones where there is one group. They lie as [layer][lane][member][fetch][wave][tile of the fetch], blocks in a
+/// tile as [step][row block]. A part is what a workgroup has of one layer and lane. On a paged target (kernel_target.h)
+/// each part lies in pages of its own, anywhere in its layer's `layerBytes`: `pages` tells which.
 struct PackedMatrix {
     u64 tiles;
     u64 layerBytes;
@@ -43,9 +44,9 @@ struct PackedMatrix {
     u32 groups;         ///< tiles of a panel at each step
     u32 waveRows;       ///< rows of a wave's panel
     u32 panels;         ///< of a workgroup
-    u32 waveTiles;      ///< tiles of a wave
-    u32 tileBytes;
-    u32 partPages; ///< pages that a part fills
+    u32 waveFetches;    ///< fetches of a wave
+    u32 fetchTiles;     ///< tiles of a fetch
+    u32 partPages;      ///< pages that a part fills
 };
 
 /// How a layer's partial outputs enter the residual stream of a lane.

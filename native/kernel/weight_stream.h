@@ -30,7 +30,7 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
 /// activations, so it runs ahead of every wait.
 struct WeightStream {
     TileStage stage;
-    Parked left;   ///< tiles left in the part being fetched (or looked up, a tile ahead)
+    Parked left;   ///< fetches left in the part being fetched (or looked up, a tile ahead)
     Parked matrix; ///< what is being fetched
     Parked layer, lane, position;
 
@@ -46,21 +46,27 @@ struct WeightStream {
         }
         const u32 depth = stage.depth(p);
         for (u32 i = 0; i < depth; i++) {
-            stage.fill();
+            stage.fill(i);
             count(p, w);
         }
     }
 
-    /// This lane's pieces of the next tile, whose blocks have `rows` rows.
-    DEV_MEMBER void take(Arguments &p, const Worker &w, u32 rows, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        stage.exchange(rows, blocks);
+    /// Tiles of matrix `m` that come at once.
+    DEV_MEMBER static u32 fetchTiles(MatrixArguments &m) { return TileStage::fetchTiles(m); }
+    /// Waits for the next fetch.
+    DEV_MEMBER void await() { stage.await(); }
+    /// This lane's pieces of its next tile, which is of matrix `m`.
+    DEV_MEMBER void load(MatrixArguments &m, u32x4 (&blocks)[tileBlocks][blockPieces]) { stage.load(m, blocks); }
+    /// All of the fetch has been loaded, and best also multiplied: asks for another in its place.
+    DEV_MEMBER void refill(Arguments &p, const Worker &w) {
+        stage.refill();
         count(p, w);
     }
 
     DEV_MEMBER void end(Arguments &p) { stage.end(p); }
 
 private:
-    /// A tile has been asked for, or looked up where that comes first.
+    /// A fetch has been asked for, or looked up where that comes first.
     DEV_MEMBER void count(Arguments &p, const Worker &w) {
         left += ~0u; // one less: a parked number can be added to where it lies
         if (left == 0) {
@@ -74,7 +80,7 @@ private:
     DEV_MEMBER void enter(Arguments &p, const Worker &w) {
         auto &&m = matrixArguments(p, matrix); // a copy where indexing arguments is costly
         const u32 part = matrix == matrixHead && sharedHead(p) ? w.group : lane * p.members + w.member;
-        left = m.waveTiles;
+        left = m.waveFetches;
         stage.enter(p, m, layer, part, w.wave);
     }
 

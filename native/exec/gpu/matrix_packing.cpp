@@ -18,6 +18,21 @@ constexpr uint32_t maxPanelRows = 256; ///< rows of a workgroup's panel, as in k
 uint32_t ceilDivide(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 uint32_t roundUp(uint32_t a, uint32_t b) { return ceilDivide(a, b) * b; }
 
+uint32_t bytesOfTile(const KernelTarget &target, const PackedMatrix &m) {
+    return target.tileBlocks * m.blockRows * stepChunks * chunkElements * 2;
+}
+
+/// Tiles of a panel that a wave fetches at once: as many as a slot of the ring holds. Small ones one by one would leave
+/// the ring half empty, and each fetch costs a wait and an order.
+uint32_t tilesOfFetch(const KernelTarget &target, const PackedMatrix &m) {
+    const bool several = target.maxRingSlots > 0 && m.groups == 1;
+    uint32_t tiles = several ? target.maxTileBytes() / bytesOfTile(target, m) : 1;
+    while (m.steps / m.tileSteps % tiles != 0) {
+        tiles--;
+    }
+    return tiles;
+}
+
 /// The cut into panels of `groups` tiles with `rowBlocks` row blocks; no rows in a block if there is none.
 PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBlocks, uint32_t groups,
                     const CutRules &rules) {
@@ -30,8 +45,8 @@ PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBloc
     m.blockRows = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * m.panels);
     m.blockRows = roundUp(m.blockRows, target.waveLanes == 64 && rowBlocks % rules.rowMultiple == 0 ? 1 : 2);
     m.waveRows = groups * rowBlocks * m.blockRows;
-    m.tileBytes = target.tileBlocks * m.blockRows * stepChunks * chunkElements * 2;
-    m.waveTiles = m.panels * (m.steps / m.tileSteps) * groups;
+    m.fetchTiles = tilesOfFetch(target, m);
+    m.waveFetches = m.panels * (m.steps / m.tileSteps) * groups / m.fetchTiles;
     return m;
 }
 
@@ -69,7 +84,7 @@ PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_
 }
 
 uint64_t memberBytes(const KernelTarget &target, const PackedMatrix &matrix) {
-    return static_cast<uint64_t>(matrix.waveTiles) * target.waves() * matrix.tileBytes;
+    return static_cast<uint64_t>(matrix.waveFetches) * matrix.fetchTiles * target.waves() * bytesOfTile(target, matrix);
 }
 
 uint32_t elementOffset(const KernelTarget &target, uint32_t blockRows, uint32_t row, uint32_t element) {
@@ -85,7 +100,8 @@ uint32_t elementOffset(const KernelTarget &target, uint32_t blockRows, uint32_t 
 void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t member, const RowSource &row,
                 std::span<std::byte> out) {
     std::memset(out.data(), 0, out.size());
-    const uint32_t rowBlocks = target.tileBlocks / m.tileSteps, blockBytes = m.tileBytes / target.tileBlocks;
+    const uint32_t rowBlocks = target.tileBlocks / m.tileSteps, tileBytes = bytesOfTile(target, m);
+    const uint32_t blockBytes = tileBytes / target.tileBlocks;
     const uint32_t rowWaves = target.waves() / (1u << m.depthWavesLog2), chunks = ceilDivide(m.depth, chunkElements);
     const uint32_t first = std::min(member * m.memberRows, m.laneRows);
     const uint32_t count = std::min(m.memberRows, m.laneRows - first);
@@ -97,7 +113,8 @@ void packMember(const KernelTarget &target, const PackedMatrix &m, uint32_t memb
             const uint32_t inWave = chunk % m.waveChunks, step = inWave / stepChunks;
             const uint32_t wave = (rowWave << m.depthWavesLog2) + chunk / m.waveChunks;
             const uint32_t tile = (panel * (m.steps / m.tileSteps) + step / m.tileSteps) * m.groups + block / rowBlocks;
-            std::byte *at = out.data() + (static_cast<uint64_t>(tile) * target.waves() + wave) * m.tileBytes +
+            const uint64_t fetch = tile / m.fetchTiles * target.waves() + wave;
+            std::byte *at = out.data() + (fetch * m.fetchTiles + tile % m.fetchTiles) * tileBytes +
                             (step % m.tileSteps * rowBlocks + block % rowBlocks) * blockBytes;
             const uint32_t elements = std::min(chunkElements, m.depth - chunk * chunkElements);
             for (uint32_t i = 0; i < elements; i += 2) { // pairs lie together on every target; the depth is even

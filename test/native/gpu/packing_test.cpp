@@ -17,15 +17,17 @@ std::vector<double> multiplyPacked(const KernelTarget &t, const kernel::PackedMa
                                    const std::vector<std::byte> &packed, const std::vector<double> &x, uint32_t rows) {
     std::vector<double> y(rows, 0.0);
     const uint32_t rowBlocks = t.tileBlocks / m.tileSteps, blockBytes = m.blockRows * 64;
+    const uint32_t tileBytes = t.tileBlocks * blockBytes;
     std::vector<bool> read(packed.size(), false);
     for (uint32_t wave = 0; wave < t.waves(); wave++) {
         const uint32_t part = wave % (1u << m.depthWavesLog2), rowWave = wave / (1u << m.depthWavesLog2);
-        for (uint32_t tile = 0; tile < m.waveTiles; tile++) {
+        for (uint32_t tile = 0; tile < m.waveFetches * m.fetchTiles; tile++) {
             const uint32_t group = tile % m.groups, panel = tile / m.groups / (m.steps / m.tileSteps);
             const uint32_t firstStep = tile / m.groups % (m.steps / m.tileSteps) * m.tileSteps;
             for (uint32_t unit = 0; unit < t.tileBlocks * m.blockRows * 32; unit++) {
                 const uint32_t block = unit / (m.blockRows * 32), row = unit / 32 % m.blockRows, k = unit % 32;
-                const uint64_t at = (uint64_t{tile} * t.waves() + wave) * m.tileBytes + block * blockBytes +
+                const uint64_t at = (uint64_t{tile / m.fetchTiles} * t.waves() + wave) * m.fetchTiles * tileBytes +
+                                    tile % m.fetchTiles * tileBytes + block * blockBytes +
                                     elementOffset(t, m.blockRows, row, k);
                 CHECK(!read[at]);
                 read[at] = true;
@@ -53,6 +55,10 @@ void checkPacking(const KernelTarget &target, uint32_t laneRows, uint32_t depth,
     CHECK(m.waveRows * (target.waves() / (1u << m.depthWavesLog2)) <= 256 && m.groups <= target.maxGroups);
     CHECK(!rules.ownSlices || (1u << m.depthWavesLog2) == target.waves());
     const bool oneRun = m.groups * m.panels * (target.waves() / (1u << m.depthWavesLog2)) == 1;
+    const uint32_t panelTiles = m.steps / m.tileSteps * m.groups;
+    CHECK(m.fetchTiles > 0 && panelTiles % m.fetchTiles == 0 && (m.groups == 1 || m.fetchTiles == 1));
+    CHECK(m.waveFetches * m.fetchTiles == m.panels * panelTiles);
+    CHECK(m.fetchTiles * target.tileBlocks * m.blockRows * 64 <= target.maxTileBytes());
     CHECK(oneRun || target.tileBlocks / m.tileSteps * m.blockRows % rules.rowMultiple == 0);
     std::vector<double> x(depth);
     for (uint32_t k = 0; k < depth; k++) {
@@ -107,6 +113,16 @@ TEST(theLargeShapeHasNoPaddingToSpeakOf) {
         const kernel::PackedMatrix m = chooseLayout(target, rows, depth, 16, {});
         CHECK(memberBytes(target, m) * 16 == uint64_t{rows} * depth * 2);
     }
+}
+
+TEST(smallTilesAreFetchedTogetherWhereThereIsARing) {
+    const auto fetchTiles = [](const char *name, uint32_t rows, uint32_t depth, uint32_t members) {
+        return chooseLayout(kernelTarget(name), rows, depth, members, {.ownSlices = true}).fetchTiles;
+    };
+    CHECK(fetchTiles("sm_90", 768, 3072, 16) == 1); // whole tiles
+    CHECK(fetchTiles("sm_90", 768, 3072, 32) == 2); // 24 rows a workgroup: tiles of half the size
+    CHECK(fetchTiles("sm_90", 768, 3072, 128) == 6);
+    CHECK(fetchTiles("gfx942", 768, 3072, 128) == 1);
 }
 
 void checkBuffers(const GpuLayout &layout) {
