@@ -78,6 +78,7 @@ template <u32 rowBlocks, u32 columns, class Pieces>
 DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
                        PanelSums<rowBlocks, columns, Pieces::parts> &sums) {
     constexpr u32 tileSteps = tileBlocks / rowBlocks;
+    static_assert(maxGroups == 2);
     sums.clear();
     sums.keep();
     if constexpr (Pieces::staged) {
