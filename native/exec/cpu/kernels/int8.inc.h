@@ -146,6 +146,8 @@ struct Int8Line {
                 weights[b] = loadBits(p.panel + b * 64);
                 if constexpr (Tokens == 1) {
                     prefetchWeights(p.panel + b * 64);
+                } else {
+                    keepLoaded(weights[b]);
                 }
             }
 #pragma GCC unroll 8
@@ -270,12 +272,19 @@ static void quantize(const float *x, uint32_t depth, QuantizedGroup *out) {
     }
 }
 
+/// Groups of a piece of a panel of `groups`: pieces are about equal, so that each is asked for while another one of its
+/// size is multiplied, and end where a run and a line of scales end.
+MK_INLINE uint32_t int8PieceGroups(uint32_t groups) {
+    constexpr uint32_t most = int8PieceDepth / groupDepth;
+    static_assert(most % runGroups == 0 && runGroups % 2 == 0);
+    const uint32_t pieces = (groups + most - 1) / most;
+    return (groups + pieces * runGroups - 1) / (pieces * runGroups) * runGroups;
+}
+
 static void multiplyInt8(const MatrixProduct &m) {
-    constexpr uint32_t pieceGroups = int8PieceDepth / groupDepth;
-    static_assert(pieceGroups % runGroups == 0 && runGroups % 2 == 0,
-                  "a piece must end where a run and a line of scales end");
     const uint32_t allGroups = (m.depth + groupDepth - 1) / groupDepth;
-    const uint32_t atOnce = m.tokens > Int8Line::mostTokens ? pieceGroups : allGroups;
+    const bool inPieces = m.tokens > Int8Line::mostTokens;
+    const uint32_t atOnce = inPieces ? int8PieceGroups(allGroups) : allGroups;
     PanelProduct<QuantizedGroup> p{static_cast<const char *>(m.panel),
                                    m.blocks * size_t{64},
                                    allGroups < atOnce ? allGroups : atOnce,
@@ -283,11 +292,14 @@ static void multiplyInt8(const MatrixProduct &m) {
                                    m.x.stride / sizeof(QuantizedGroup),
                                    m.y,
                                    m.yStride};
-    allTokens<Int8Line, false>(p, m.blocks, m.tokens);
+    const size_t pieceBytes = quantizedLines(atOnce) * p.lineStride;
+    Ahead ahead{p.panel + pieceBytes, inPieces ? pieceBytes : 0};
+    allTokens<Int8Line, false>(p, m.blocks, m.tokens, ahead);
     for (uint32_t first = p.lines; first < allGroups; first += p.lines) {
-        p.panel += quantizedLines(p.lines) * p.lineStride;
+        p.panel += pieceBytes;
+        ahead.at += pieceBytes;
         p.x += p.lines;
         p.lines = allGroups - first < atOnce ? allGroups - first : atOnce;
-        allTokens<Int8Line, true>(p, m.blocks, m.tokens);
+        allTokens<Int8Line, true>(p, m.blocks, m.tokens, ahead);
     }
 }

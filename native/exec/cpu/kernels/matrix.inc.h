@@ -188,10 +188,27 @@ static void lastTokens(const PanelProduct<typename Line::X> &p, uint32_t blocks,
     }
 }
 
+/// Weights that are wanted soon, asked for into the L2 a part with each tile: while tokens pass over a piece in the L1,
+/// memory has nothing else to do. They may end behind what there is, as nothing is read.
+struct Ahead {
+    const char *at = nullptr;
+    size_t bytes = 0;
+
+    void ask(size_t most) {
+        for (size_t i = 0; i < most && i < bytes; i += 64) {
+            __builtin_prefetch(at + i, 0, 2);
+        }
+        at += most;
+        bytes -= most < bytes ? most : bytes;
+    }
+};
+
 template <class Line, bool Accumulate>
-static void allTokens(PanelProduct<typename Line::X> p, uint32_t blocks, uint32_t tokens) {
+static void allTokens(PanelProduct<typename Line::X> p, uint32_t blocks, uint32_t tokens, Ahead ahead = {}) {
     constexpr uint32_t most = Line::mostTokens;
+    const size_t aTile = ahead.bytes == 0 ? 0 : roundUp(ahead.bytes / ((tokens + most - 1) / most), 64);
     for (; tokens >= most; tokens -= most) {
+        ahead.ask(aTile);
         allBlocks<Line, most, Accumulate>(p, blocks);
         p.x += most * p.xStride;
         p.y += most * p.yStride;
