@@ -3,6 +3,7 @@
 #include "exec/cpu/cpu_cores.h"
 #include "exec/cpu/cpu_features.h"
 #include "exec/cpu/decode_loop.h"
+#include "exec/cpu/weight_prefetch.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -84,7 +85,10 @@ public:
           progress_(pool_.size(), longestWait, pool_.crowded()),
           takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
-          resources_{plan_, weights_, *set_.kernels, cache_, activations_, progress_, takenUnits_},
+          resources_{plan_,         weights_,
+                     *set_.kernels, cache_,
+                     activations_,  progress_,
+                     takenUnits_,   asksForWeightsAhead(readCpuTopology({}), weights_.bytesPerToken())},
           team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
           loop_(resources_, team_, contextLength_, options.draftAlways) {
         reserveLogits(1);

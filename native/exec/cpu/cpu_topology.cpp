@@ -63,10 +63,11 @@ uint64_t totalMemory(const path &meminfo) {
     return 0;
 }
 
-std::string processorName(const path &system) {
+/// What cpuinfo says of the first processor under `key`.
+std::string processorField(const path &system, std::string_view key) {
     std::ifstream in(system / "proc/cpuinfo");
     for (std::string line; std::getline(in, line);) {
-        if (line.starts_with("model name")) {
+        if (line.starts_with(key)) {
             const size_t at = line.find(": ");
             return at == std::string::npos ? std::string() : line.substr(at + 2);
         }
@@ -137,7 +138,9 @@ CpuTopology readCpuTopology(std::span<const uint32_t> used, const std::filesyste
     std::set<uint32_t> online = processorList(firstLine(devices / "cpu/online"));
     online.insert(used.begin(), used.end());
     CpuTopology topology;
-    topology.name = processorName(system);
+    topology.name = processorField(system, "model name");
+    topology.vendor = processorField(system, "vendor_id");
+    topology.family = static_cast<uint32_t>(number(processorField(system, "cpu family"), 0));
     topology.cores = readCores(devices / "cpu", online, used);
     topology.nodes = readNodes(devices / "node", topology.cores);
     countGrownMemory(topology.nodes, system);

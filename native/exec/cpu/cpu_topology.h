@@ -32,6 +32,8 @@ struct CpuNode {
 
 struct CpuTopology {
     std::string name;             ///< of the processor; empty: not known
+    std::string vendor;           ///< as CPUID spells it; empty: not known
+    uint32_t family = 0;          ///< as the vendor counts them; 0: not known
     std::vector<CpuCore> cores;   ///< ascending by processor
     std::vector<CpuCache> caches; ///< ascending by level
     std::vector<CpuNode> nodes;   ///< with memory or cores

@@ -105,7 +105,7 @@ void StepRunner::prepare(const PackedMatrix &matrix, const float *x, size_t xStr
 
 void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride) {
     r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, operandTokens_, panel.data, operand_, y, yStride,
-                         expandedPanel_.floats()});
+                         expandedPanel_.floats(), r_.asksAhead});
 }
 
 bool StepRunner::queryKeyValue(uint32_t layer) {

@@ -42,6 +42,7 @@ struct StepResources {
     Activations &activations;
     Progress &progress;
     TakenUnits &takenUnits;
+    bool asksAhead; ///< MatrixProduct::asksAhead
 };
 
 /// One worker's part of a step, which may have other workers than the step before. A worker keeps the residual streams

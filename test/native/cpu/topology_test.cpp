@@ -1,6 +1,7 @@
 #include "check.h"
 #include "exec/cpu/cpu_cores.h"
 #include "exec/cpu/cpu_topology.h"
+#include "exec/cpu/weight_prefetch.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -87,6 +88,23 @@ TEST(aSystemThatSaysNothingHasTheUsedCores) {
     const CpuTopology topology = readCpuTopology(used, machine.root);
     CHECK(topology.cores.size() == 2 && topology.cores[0].used && topology.cores[1].processor == 2);
     CHECK(topology.nodes.size() == 1 && topology.caches.empty() && topology.name.empty());
+}
+
+TEST(weightsAreAskedForAheadWhereItWasMeasuredToPay) {
+    const Machine machine;
+    machine.write("sys/devices/system/cpu/online", "0");
+    machine.processor(0, "0", "0");
+    machine.cache(0, 0, "2", "Unified", "1M", "0");
+    machine.cache(0, 1, "3", "Unified", "32M", "0");
+    const auto asks = [&](const std::string &vendor, uint32_t family, uint64_t megabytes) {
+        machine.write("proc/cpuinfo", "vendor_id\t: " + vendor + "\ncpu family\t: " + std::to_string(family));
+        return asksForWeightsAhead(readCpuTopology({}, machine.root), megabytes << 20);
+    };
+    CHECK(asks("AuthenticAMD", 26, 33) && asks("AuthenticAMD", 26, 2000) && asks("AuthenticAMD", 27, 2000));
+    CHECK(!asks("AuthenticAMD", 25, 33) && !asks("AuthenticAMD", 25, 64) && asks("AuthenticAMD", 25, 65));
+    CHECK(!asks("AuthenticAMD", 23, 2000) && !asks("GenuineIntel", 26, 2000));
+    machine.write("proc/cpuinfo", "");
+    CHECK(!asksForWeightsAhead(readCpuTopology({}, machine.root), 2000u << 20));
 }
 
 TEST(memoryThatGrewAfterTheStartCounts) {
