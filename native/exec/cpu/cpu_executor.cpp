@@ -82,13 +82,13 @@ public:
           pool_(options.threads, usableCores()), weights_(model, options.int8, pool_, progress),
           cache_(model.spec(), slots_, contextLength_, set_.kernels->cacheFormat),
           activations_(makeActivations(model.spec(), contextLength_, weights_.bytes() + cache_.bytes())),
+          sharedRows_(model.spec(), activations_.maxTokens(), activations_.hiddenWidth()),
           progress_(pool_.size(), longestWait, pool_.crowded()),
-          takenUnits_(static_cast<uint32_t>(plan_.phases.size()), model.spec().laneCount),
+          takenUnits_(static_cast<uint32_t>(plan_.phases.size()), pool_.size()),
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
-          resources_{plan_,         weights_,
-                     *set_.kernels, cache_,
-                     activations_,  progress_,
-                     takenUnits_,   asksForWeightsAhead(readCpuTopology({}), weights_.bytesPerToken())},
+          resources_{plan_,     weights_,     *set_.kernels,
+                     cache_,    activations_, sharedRows_,
+                     progress_, takenUnits_,  asksForWeightsAhead(readCpuTopology({}), weights_.bytesPerToken())},
           team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
           loop_(resources_, team_, contextLength_, options.draftAlways) {
         reserveLogits(1);
@@ -178,6 +178,7 @@ private:
     const Weights weights_;
     KvCache cache_;
     Activations activations_;
+    SharedRows sharedRows_;
     Progress progress_;
     TakenUnits takenUnits_;
     const std::shared_ptr<WorkerCountPolicy> workerCount_;

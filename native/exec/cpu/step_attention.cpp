@@ -23,7 +23,7 @@ bool StepRunner::attention(uint32_t layer) {
     const uint32_t kvHeads = group_.lanes.size() * spec_.kvHeadsPerLane();
     if (splitsKeys()) {
         attendSplit(layer);
-    } else if (tokens_ > 1 && members > 1) {
+    } else if (sharesRows()) {
         attendShared(layer);
     } else {
         const Range heads = evenShare(kvHeads, member, members);
@@ -39,7 +39,7 @@ void StepRunner::attendShared(uint32_t layer) {
     const uint32_t runs = (tokens_ + tokensPerItem - 1) / tokensPerItem;
     const uint32_t perLane = spec_.kvHeadsPerLane();
     const Range items{group_.lanes.begin * perLane * runs, group_.lanes.end * perLane * runs};
-    UnitWalk walked = walk(phaseOf(layer, PhaseKind::attention), items, {});
+    UnitWalk walked = sharedUnits(phaseOf(layer, PhaseKind::attention), items);
     while (const std::optional<uint32_t> item = walked.next()) {
         const uint32_t kvHead = *item / runs, first = *item % runs * tokensPerItem;
         attendWhole(layer, {kvHead, kvHead + 1}, {first, std::min(first + tokensPerItem, tokens_)});

@@ -11,6 +11,9 @@ bool StepRunner::head() {
     if (!mayGoOn() || !reduce(Block::ffn, lastLayer)) {
         return false;
     }
+    if (sharesRows() && !handRowsOver(phaseOf(spec_.layerCount, PhaseKind::qkv))) {
+        return false;
+    }
     const PackedMatrix &matrix = r_.weights.head();
     const Range units = shareOf(matrix);
     const bool perLane = spec_.headType == HeadType::vocabularyParallel;
@@ -32,8 +35,11 @@ bool StepRunner::head() {
     return true;
 }
 
+/// The selected tokens' rows, which every worker makes for itself.
 void StepRunner::prepareHead() {
-    prepare(r_.weights.head(), normalized_.floats(), hiddenWidth_, static_cast<uint32_t>(step_.selected.size()));
+    const PackedMatrix &matrix = r_.weights.head();
+    operand_ = r_.kernels.prepare(matrix.format, matrix.depth, normalized_.floats(), hiddenWidth_, 0,
+                                  static_cast<uint32_t>(step_.selected.size()), operandRows_.data());
 }
 
 /// The selected tokens' rows of a lane's stream, normalized or as they are.
@@ -60,8 +66,8 @@ bool StepRunner::exchangeLanes() {
         const uint32_t lane = group_.lanes.begin + i;
         gatherLane(lane, normFirst, r_.activations.laneOutput(lane));
     }
-    r_.progress.publish(worker_, tick(phase) - 1);
-    if (!r_.progress.wait(worker_, 0, step_.workers, tick(phase) - 1, r_.plan.phases[phase].reads)) {
+    r_.progress.publish(worker_, tick(phase, Stage::lanes));
+    if (!r_.progress.wait(worker_, 0, step_.workers, tick(phase, Stage::lanes), r_.plan.phases[phase].reads)) {
         return false;
     }
     terms_.clear();
@@ -85,7 +91,7 @@ void StepRunner::logits(uint32_t unit) {
     const uint32_t firstToken = unit / matrix.unitsPerLane * (spec_.vocabularySize / lanes) + panel.firstRow;
     const auto count = static_cast<uint32_t>(step_.selected.size());
     float *rows = headRows_.floats();
-    multiply(matrix, panel, rows, panelRows);
+    multiply(matrix, panel, count, rows, panelRows);
     for (uint32_t i = 0; i < count; i++, rows += panelRows) {
         std::memcpy(r_.activations.logits.data() + size_t{i} * spec_.vocabularySize + firstToken, rows,
                     panel.rows * sizeof(float));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace monokernel::cpu {
 
@@ -16,23 +15,19 @@ StepRunner::StepRunner(const StepResources &resources, uint32_t worker)
     : r_(resources), spec_(resources.weights.spec()), worker_(worker), maxTokens_(resources.activations.maxTokens()),
       hiddenWidth_(resources.activations.hiddenWidth()), headWidth_(resources.activations.headWidth()),
       queriesPerKey_(spec_.headCount / spec_.kvHeadCount), rope_(spec_, maxTokens_),
-      residual_(floats(size_t{spec_.laneCount} * maxTokens_ * hiddenWidth_)),
-      normalized_(floats(size_t{maxTokens_} * hiddenWidth_)),
+      residual_(floats(size_t{spec_.laneCount} * hiddenWidth_)), normalized_(floats(size_t{maxTokens_} * hiddenWidth_)),
       headRows_(floats(size_t{maxTokens_} * std::max(headWidth_, panelRows))),
       state_(floats(size_t{maxTokens_} * spec_.headCount * attentionStateWidth(headWidth_))),
       merged_(floats(size_t{spec_.laneCount} * resources.activations.attentionWidth())),
       expandedPanel_(floats(size_t{panelRows} * expandedDepth)), cacheRow_(floats(headWidth_)),
-      operandRows_(size_t{maxTokens_} * operandStride(deepest()), PageMemory::Pages::ordinary) {}
-
-/// The largest depth of the weights.
-uint32_t StepRunner::deepest() const {
-    return std::max({spec_.hiddenSize, spec_.headsPerLane() * spec_.headDim, spec_.ffnPerLane()});
-}
+      operandRows_(resources.sharedRows.operandBytes(), PageMemory::Pages::ordinary), operands_(spec_.laneCount) {}
 
 bool StepRunner::run(const Step &step, const std::atomic<bool> *cancel) {
     step_ = step;
     group_ = laneGroup(spec_, step.workers, worker_);
     tokens_ = static_cast<uint32_t>(step.tokens.size());
+    rows_ =
+        sharesRows() ? evenShare(tokens_, worker_ - group_.workers.begin, group_.workers.size()) : Range{0, tokens_};
     cancel_ = cancel;
     embed();
     for (uint32_t layer = 0; layer < spec_.layerCount; layer++) {
@@ -55,18 +50,19 @@ bool StepRunner::mayGoOn() {
     return r_.progress.leaving() == Progress::Leave::no;
 }
 
-// Even ticks are finished phases, the odd ones are for exchangeLanes().
-uint64_t StepRunner::tick(uint32_t phase) const { return 2 * (step_.index * r_.plan.phases.size() + phase + 1); }
+uint64_t StepRunner::tick(uint32_t phase, Stage stage) const {
+    return 3 * (step_.index * r_.plan.phases.size() + phase) + static_cast<uint64_t>(stage);
+}
 
-void StepRunner::publish(uint32_t phase) { r_.progress.publish(worker_, tick(phase)); }
+void StepRunner::publish(uint32_t phase) { r_.progress.publish(worker_, tick(phase, Stage::done)); }
 
 bool StepRunner::waitForGroup(uint32_t phase) {
-    return r_.progress.wait(worker_, group_.workers.begin, group_.workers.end, tick(phase),
+    return r_.progress.wait(worker_, group_.workers.begin, group_.workers.end, tick(phase, Stage::done),
                             r_.plan.phases[phase].writes);
 }
 
 bool StepRunner::waitForAll(uint32_t phase) {
-    return r_.progress.wait(worker_, 0, step_.workers, tick(phase), r_.plan.phases[phase].writes);
+    return r_.progress.wait(worker_, 0, step_.workers, tick(phase, Stage::done), r_.plan.phases[phase].writes);
 }
 
 /// This worker's part of a matrix's units. With all workers it is what lies in the worker's own memory.
@@ -76,36 +72,43 @@ Range StepRunner::shareOf(const PackedMatrix &matrix) const {
 
 UnitWalk StepRunner::unitsOf(uint32_t phase, const PackedMatrix &matrix) {
     const Range group{group_.lanes.begin * matrix.unitsPerLane, group_.lanes.end * matrix.unitsPerLane};
-    return walk(phase, group, shareOf(matrix));
+    return sharesRows() ? sharedUnits(phase, group) : UnitWalk(shareOf(matrix));
 }
 
-/// With one token a unit takes too short a time for being handed out, and streams best from where it was packed.
-UnitWalk StepRunner::walk(uint32_t phase, Range shared, Range own) {
-    if (tokens_ == 1 || group_.workers.size() == 1) {
-        return UnitWalk(own);
-    }
-    return {shared, r_.takenUnits.of(phase, group_.lanes.begin / group_.lanes.size())};
+/// Only with many tokens: with one a unit takes too short a time for being counted.
+UnitWalk StepRunner::sharedUnits(uint32_t phase, Range units) {
+    const Range members = group_.workers;
+    return {units, worker_ - members.begin, members.size(), r_.takenUnits.of(phase, members.begin)};
 }
 
-void StepRunner::embed() {
-    for (uint32_t t = 0; t < tokens_; t++) {
-        float *first = residual(group_.lanes.begin) + size_t{t} * hiddenWidth_;
-        r_.weights.embedding(step_.tokens[t], first);
-        for (uint32_t lane = group_.lanes.begin + 1; lane < group_.lanes.end; lane++) {
-            std::memcpy(residual(lane) + size_t{t} * hiddenWidth_, first, hiddenWidth_ * sizeof(float));
+void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, uint32_t tokens, float *y, size_t yStride) {
+    r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, tokens, panel.data, operand_, y, yStride,
+                         expandedPanel_.floats(), r_.asksAhead});
+}
+
+/// Runs use(unit, lane) for this worker's units of a phase, with the lane's rows in operand_. input(lane) gives this
+/// worker's rows of a lane's input.
+template <class Input, class Use>
+bool StepRunner::forUnits(uint32_t phase, const PackedMatrix &matrix, const Input &input, const Use &use) {
+    if (sharesRows()) {
+        for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {
+            operands_[lane] = prepare(matrix, input(lane), lane);
+        }
+        if (!handRowsOver(phase)) {
+            return false;
         }
     }
-    rope_.fill(step_.first, tokens_);
-}
-
-void StepRunner::prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens) {
-    operand_ = r_.kernels.prepare(matrix.format, matrix.depth, x, xStride, tokens, operandRows_.data());
-    operandTokens_ = tokens;
-}
-
-void StepRunner::multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride) {
-    r_.kernels.multiply({matrix.format, panel.blocks, matrix.depth, operandTokens_, panel.data, operand_, y, yStride,
-                         expandedPanel_.floats(), r_.asksAhead});
+    UnitWalk units = unitsOf(phase, matrix);
+    uint32_t lane = spec_.laneCount;
+    while (const std::optional<uint32_t> unit = units.next()) {
+        if (*unit / matrix.unitsPerLane != lane) {
+            lane = *unit / matrix.unitsPerLane;
+            operand_ = sharesRows() ? operands_[lane] : prepare(matrix, input(lane), lane);
+        }
+        use(*unit, lane);
+    }
+    publish(phase);
+    return true;
 }
 
 bool StepRunner::queryKeyValue(uint32_t layer) {
@@ -113,24 +116,17 @@ bool StepRunner::queryKeyValue(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::qkv), weights.qkv);
-    uint32_t lane = spec_.laneCount;
-    while (const std::optional<uint32_t> next = units.next()) {
-        const uint32_t unit = *next;
-        if (unit / weights.qkv.unitsPerLane != lane) {
-            lane = unit / weights.qkv.unitsPerLane;
-            normalize(weights.attentionNorm, lane);
-            prepare(weights.qkv, normalized_.floats(), hiddenWidth_, tokens_);
-        }
-        uint32_t row = 0;
-        for (const Panel &panel : weights.qkv.unit(unit)) {
-            multiply(weights.qkv, panel, headRows_.floats() + row, headWidth_);
-            row += panelRows;
-        }
-        finishHead(layer, unit);
-    }
-    publish(phaseOf(layer, PhaseKind::qkv));
-    return true;
+    return forUnits(
+        phaseOf(layer, PhaseKind::qkv), weights.qkv,
+        [&](uint32_t lane) { return normalize(weights.attentionNorm, lane); },
+        [&](uint32_t unit, uint32_t) {
+            uint32_t row = 0;
+            for (const Panel &panel : weights.qkv.unit(unit)) {
+                multiply(weights.qkv, panel, tokens_, headRows_.floats() + row, headWidth_);
+                row += panelRows;
+            }
+            finishHead(layer, unit);
+        });
 }
 
 /// From a head's raw rows: bias, norm and RoPE, then to where attention reads it.
@@ -181,26 +177,16 @@ bool StepRunner::waitForRoom(Block block, uint32_t layer) {
                                                 : phaseOf(layer, PhaseKind::qkv));
 }
 
-/// This worker's units of a block's last matrix: the lanes' partial outputs. input(lane) gives a lane's [tokens,
-/// width].
+/// The units of a block's last matrix: the lanes' partial outputs.
 template <class Input>
-bool StepRunner::multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
-                               const Input &input) {
-    if (!waitForRoom(block, layer)) {
-        return false;
-    }
-    uint32_t lane = spec_.laneCount;
-    UnitWalk units = unitsOf(phaseOf(layer, kind), matrix);
-    while (const std::optional<uint32_t> unit = units.next()) {
-        if (*unit / matrix.unitsPerLane != lane) {
-            lane = *unit / matrix.unitsPerLane;
-            prepare(matrix, input(lane), width, tokens_);
-        }
-        const Panel &panel = matrix.panels[*unit];
-        multiply(matrix, panel, r_.activations.partial(block, layer, lane) + panel.firstRow, hiddenWidth_);
-    }
-    publish(phaseOf(layer, kind));
-    return true;
+bool StepRunner::multiplyLast(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix,
+                              const Input &input) {
+    return waitForRoom(block, layer) &&
+           forUnits(phaseOf(layer, kind), matrix, input, [&](uint32_t unit, uint32_t lane) {
+               const Panel &panel = matrix.panels[unit];
+               multiply(matrix, panel, tokens_, r_.activations.partial(block, layer, lane) + panel.firstRow,
+                        hiddenWidth_);
+           });
 }
 
 bool StepRunner::attentionOutput(uint32_t layer) {
@@ -211,11 +197,11 @@ bool StepRunner::attentionOutput(uint32_t layer) {
     if (split) {
         mergeSplit(layer);
     }
-    const uint32_t width = r_.activations.attentionWidth();
-    return multiplyUnits(PhaseKind::attentionOutput, Block::attention, layer, r_.weights.layers()[layer].output, width,
-                         [&](uint32_t lane) {
-                             return split ? merged_.floats() + size_t{lane} * width : r_.activations.attention(lane);
-                         });
+    const size_t width = r_.activations.attentionWidth();
+    return multiplyLast(PhaseKind::attentionOutput, Block::attention, layer, r_.weights.layers()[layer].output,
+                        [&](uint32_t lane) -> Rows {
+                            return {split ? merged_.floats() + lane * width : r_.activations.attention(lane), width};
+                        });
 }
 
 bool StepRunner::gateUp(uint32_t layer) {
@@ -223,84 +209,29 @@ bool StepRunner::gateUp(uint32_t layer) {
         return false;
     }
     const LayerWeights &weights = r_.weights.layers()[layer];
-    UnitWalk units = unitsOf(phaseOf(layer, PhaseKind::gateUp), weights.gateUp);
-    uint32_t lane = spec_.laneCount;
-    while (const std::optional<uint32_t> next = units.next()) {
-        const uint32_t unit = *next;
-        if (unit / weights.gateUp.unitsPerLane != lane) {
-            lane = unit / weights.gateUp.unitsPerLane;
-            normalize(weights.ffnNorm, lane);
-            prepare(weights.gateUp, normalized_.floats(), hiddenWidth_, tokens_);
-        }
-        const Panel &panel = weights.gateUp.panels[unit];
-        float *rows = headRows_.floats();
-        multiply(weights.gateUp, panel, rows, panelRows);
-        const uint32_t half = panel.blocks / 2 * blockRows;
-        for (uint32_t t = 0; t < tokens_; t++) {
-            const float *gate = rows + size_t{t} * panelRows;
-            float *out = r_.activations.gated(lane) + size_t{t} * r_.activations.gatedWidth() + panel.firstRow;
-            r_.kernels.gatedUnit(gate, gate + half, out, half);
-        }
-    }
-    publish(phaseOf(layer, PhaseKind::gateUp));
-    return true;
+    return forUnits(
+        phaseOf(layer, PhaseKind::gateUp), weights.gateUp,
+        [&](uint32_t lane) { return normalize(weights.ffnNorm, lane); },
+        [&](uint32_t unit, uint32_t lane) {
+            const Panel &panel = weights.gateUp.panels[unit];
+            float *rows = headRows_.floats();
+            multiply(weights.gateUp, panel, tokens_, rows, panelRows);
+            const uint32_t half = panel.blocks / 2 * blockRows;
+            for (uint32_t t = 0; t < tokens_; t++) {
+                const float *gate = rows + size_t{t} * panelRows;
+                float *out = r_.activations.gated(lane) + size_t{t} * r_.activations.gatedWidth() + panel.firstRow;
+                r_.kernels.gatedUnit(gate, gate + half, out, half);
+            }
+        });
 }
 
 bool StepRunner::down(uint32_t layer) {
     if (!mayGoOn() || !waitForGroup(phaseOf(layer, PhaseKind::gateUp))) {
         return false;
     }
-    return multiplyUnits(PhaseKind::down, Block::ffn, layer, r_.weights.layers()[layer].down,
-                         r_.activations.gatedWidth(), [&](uint32_t lane) { return r_.activations.gated(lane); });
-}
-
-/// Adds a layer's block to the residual streams of the group's lanes.
-bool StepRunner::reduce(Block block, uint32_t layer) {
-    const PhaseKind kind = block == Block::attention ? PhaseKind::attentionOutput : PhaseKind::down;
-    if (!waitForGroup(phaseOf(layer, kind))) {
-        return false;
-    }
-    const LaneReduction reduction = spec_.reduction(layer);
-    const uint32_t delay = reduction == LaneReduction::present ? 0 : spec_.broadcastDelay;
-    if (reduction != LaneReduction::scaledOwn && !waitForAll(phaseOf(layer - delay, kind))) {
-        return false;
-    }
-    for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {
-        addLane(block, layer, lane);
-    }
-    return true;
-}
-
-/// What is summed into a lane's stream is a list of rows; the order is the lanes', whoever computed them.
-void StepRunner::addLane(Block block, uint32_t layer, uint32_t lane) {
-    const LaneReduction reduction = spec_.reduction(layer);
-    const float scale = reduction == LaneReduction::scaledOwn ? std::sqrt(static_cast<float>(spec_.laneCount)) : 1.0f;
-    terms_.clear();
-    if (reduction != LaneReduction::present) {
-        terms_.push_back(r_.activations.partial(block, layer, lane));
-    }
-    for (uint32_t other = 0; other < spec_.laneCount && reduction != LaneReduction::scaledOwn; other++) {
-        if (reduction == LaneReduction::present) {
-            terms_.push_back(r_.activations.partial(block, layer, other));
-        } else if (other != lane) {
-            terms_.push_back(r_.activations.partial(block, layer - spec_.broadcastDelay, other));
-        }
-    }
-    // Rows of successive tokens follow each other without a gap.
-    r_.kernels.addTerms(residual(lane), terms_.data(), static_cast<uint32_t>(terms_.size()), scale,
-                        tokens_ * hiddenWidth_);
-}
-
-void StepRunner::normalize(const std::vector<float> &weights, uint32_t lane) {
-    for (uint32_t t = 0; t < tokens_; t++) {
-        const size_t row = size_t{t} * hiddenWidth_;
-        r_.kernels.rmsNorm(residual(lane) + row, laneNorm(weights, lane), spec_.hiddenSize, spec_.normEpsilon,
-                           normalized_.floats() + row);
-    }
-}
-
-const float *StepRunner::laneNorm(const std::vector<float> &weights, uint32_t lane) const {
-    return weights.data() + (weights.size() > hiddenWidth_ ? size_t{lane} * hiddenWidth_ : 0);
+    return multiplyLast(
+        PhaseKind::down, Block::ffn, layer, r_.weights.layers()[layer].down,
+        [&](uint32_t lane) -> Rows { return {r_.activations.gated(lane), r_.activations.gatedWidth()}; });
 }
 
 } // namespace monokernel::cpu

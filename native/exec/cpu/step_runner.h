@@ -5,6 +5,7 @@
 #include "exec/cpu/placement.h"
 #include "exec/cpu/progress.h"
 #include "exec/cpu/rope_table.h"
+#include "exec/cpu/shared_rows.h"
 #include "exec/cpu/unit_walk.h"
 #include "exec/cpu/weights.h"
 #include "plan/plan.h"
@@ -40,13 +41,13 @@ struct StepResources {
     const Kernels &kernels;
     KvCache &cache;
     Activations &activations;
+    SharedRows &sharedRows;
     Progress &progress;
     TakenUnits &takenUnits;
     bool asksAhead; ///< MatrixProduct::asksAhead
 };
 
-/// One worker's part of a step, which may have other workers than the step before. A worker keeps the residual streams
-/// of its group's lanes for itself and repeats their sums and norms, which is cheaper than a further hand-off.
+/// One worker's part of a step, which may have other workers than the step before.
 class StepRunner {
 public:
     StepRunner(const StepResources &resources, uint32_t worker);
@@ -59,17 +60,34 @@ public:
 private:
     using Block = Activations::Block;
 
+    /// What a worker can have done of a phase: its rows of the input; its lanes' outputs, before the head; its units.
+    enum class Stage : uint8_t { rows = 1, lanes, done };
+
+    /// Rows of a step's tokens.
+    struct Rows {
+        const float *x;
+        size_t stride;
+    };
+
     bool mayGoOn();
     void publish(uint32_t phase);
     bool waitForGroup(uint32_t phase);
     bool waitForAll(uint32_t phase);
     bool waitForRoom(Block block, uint32_t layer);
-    uint64_t tick(uint32_t phase) const;
+    uint64_t tick(uint32_t phase, Stage stage) const;
     Range shareOf(const PackedMatrix &matrix) const;
     UnitWalk unitsOf(uint32_t phase, const PackedMatrix &matrix);
-    UnitWalk walk(uint32_t phase, Range shared, Range own);
+    UnitWalk sharedUnits(uint32_t phase, Range units);
 
+    bool sharesRows() const;
+    bool handRowsOver(uint32_t phase);
     void embed();
+    bool reduce(Block block, uint32_t layer);
+    void addLane(Block block, uint32_t layer, uint32_t lane);
+    Rows normalize(const std::vector<float> &weights, uint32_t lane);
+    const float *laneNorm(const std::vector<float> &weights, uint32_t lane) const;
+    Operand prepare(const PackedMatrix &matrix, Rows input, uint32_t lane);
+
     bool queryKeyValue(uint32_t layer);
     bool attention(uint32_t layer);
     bool attentionOutput(uint32_t layer);
@@ -77,16 +95,12 @@ private:
     bool down(uint32_t layer);
     bool head();
 
-    bool reduce(Block block, uint32_t layer);
-    void addLane(Block block, uint32_t layer, uint32_t lane);
-    void normalize(const std::vector<float> &weights, uint32_t lane);
-    const float *laneNorm(const std::vector<float> &weights, uint32_t lane) const;
     void gatherLane(uint32_t lane, bool normalized, float *out);
-    void prepare(const PackedMatrix &matrix, const float *x, size_t xStride, uint32_t tokens);
-    void multiply(const PackedMatrix &matrix, const Panel &panel, float *y, size_t yStride);
+    void multiply(const PackedMatrix &matrix, const Panel &panel, uint32_t tokens, float *y, size_t yStride);
+    template <class Input, class Use>
+    bool forUnits(uint32_t phase, const PackedMatrix &matrix, const Input &input, const Use &use);
     template <class Input>
-    bool multiplyUnits(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, size_t width,
-                       const Input &input);
+    bool multiplyLast(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, const Input &input);
     void finishHead(uint32_t layer, uint32_t unit);
     void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);
@@ -94,7 +108,6 @@ private:
     void mergeSplit(uint32_t layer);
     void finishRows(const float *states, uint32_t kvHead, Range tokens, float *laneAttention);
     bool splitsKeys() const;
-    uint32_t deepest() const;
     Range chunksSeen(uint32_t layer, Range tokens) const;
     AttentionChunk chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const;
     void initializeState(float *state, uint32_t rows) const;
@@ -102,8 +115,9 @@ private:
     void prepareHead();
     void logits(uint32_t unit);
 
+    /// A lane's stream: one token's is this worker's own.
     float *residual(uint32_t lane) {
-        return residual_.floats() + size_t{lane - group_.lanes.begin} * maxTokens_ * hiddenWidth_;
+        return tokens_ == 1 ? residual_.floats() + size_t{lane} * hiddenWidth_ : r_.sharedRows.stream(lane);
     }
 
     const StepResources r_;
@@ -113,19 +127,20 @@ private:
     Step step_;
     LaneGroup group_;
     uint32_t tokens_ = 0;
+    Range rows_; ///< the tokens whose rows this worker makes
     const std::atomic<bool> *cancel_ = nullptr;
     RopeTable rope_;
     std::vector<const float *> terms_;
-    PageMemory residual_;      ///< [lanes, maxTokens, hiddenWidth], the group's first
-    PageMemory normalized_;    ///< [maxTokens, hiddenWidth], one lane at a time; also the head's input
-    PageMemory headRows_;      ///< [maxTokens, headWidth], or 64 rows of gate and up
-    PageMemory state_;         ///< attention states of this worker's rows: at most all
-    PageMemory merged_;        ///< [lanes, attentionWidth] of one token, after a split over chunks
-    PageMemory expandedPanel_; ///< the kernel's scratch
-    PageMemory cacheRow_;      ///< a key or value in the cache's format
-    PageMemory operandRows_;   ///< [maxTokens, operandStride] bytes
-    Operand operand_{};        ///< what multiply() takes, as prepare() left it
-    uint32_t operandTokens_ = 0;
+    PageMemory residual_;           ///< [lanes, hiddenWidth], of one token
+    PageMemory normalized_;         ///< [maxTokens, hiddenWidth], one lane at a time; also the head's input
+    PageMemory headRows_;           ///< [maxTokens, headWidth], or 64 rows of gate and up
+    PageMemory state_;              ///< attention states of this worker's rows: at most all
+    PageMemory merged_;             ///< [lanes, attentionWidth] of one token, after a split over chunks
+    PageMemory expandedPanel_;      ///< the kernel's scratch
+    PageMemory cacheRow_;           ///< a key or value in the cache's format
+    PageMemory operandRows_;        ///< as SharedRows::operand(), of lanes that this worker has to itself
+    std::vector<Operand> operands_; ///< [lanes], those that the group's workers prepared together
+    Operand operand_{};             ///< what multiply() takes
 };
 
 } // namespace monokernel::cpu

@@ -72,7 +72,8 @@ Operands randomOperands(std::mt19937 &random, WeightFormat format, uint32_t bloc
     return o;
 }
 
-/// y[tokens, rows] by the kernels of `set`, `atOnce` tokens a call.
+/// y[tokens, rows] by the kernels of `set`, `atOnce` tokens a call, whose rows are prepared in two parts; every second
+/// token or call asks for weights ahead.
 std::vector<float> product(const InstructionSet &set, const Operands &o, uint32_t atOnce) {
     const size_t xStride = padded(o.depth);
     std::vector<float> y(size_t{o.tokens} * o.rows(), -7.0f);
@@ -80,10 +81,13 @@ std::vector<float> product(const InstructionSet &set, const Operands &o, uint32_
     alignas(64) static float scratch[panelRows * expandedDepth];
     for (uint32_t t = 0; t < o.tokens; t += atOnce) {
         const uint32_t count = std::min(atOnce, o.tokens - t);
-        const Operand x =
-            set.kernels->prepare(o.format, o.depth, o.x.data() + t * xStride, xStride, count, rows.data());
-        set.kernels->multiply(
-            {o.format, o.blocks, o.depth, count, o.aligned(), x, y.data() + size_t{t} * o.rows(), o.rows(), scratch});
+        const auto prepare = [&](uint32_t begin, uint32_t end) {
+            return set.kernels->prepare(o.format, o.depth, o.x.data() + t * xStride, xStride, begin, end, rows.data());
+        };
+        prepare(count / 2, count);
+        const Operand x = prepare(0, count / 2);
+        set.kernels->multiply({o.format, o.blocks, o.depth, count, o.aligned(), x, y.data() + size_t{t} * o.rows(),
+                               o.rows(), scratch, t / atOnce % 2 == 1});
     }
     return y;
 }

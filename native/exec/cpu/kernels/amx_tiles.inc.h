@@ -179,15 +179,15 @@ template <uint32_t Blocks> static void twoTilesOfTokens(const TiledProduct &p, u
 
 /// Rows rounded to bf16, with zeros up to a whole tile's depth, each on cache lines of its own and an odd number of
 /// them from the next: a tile's rows are loaded at once.
-static Operand roundToTiles(uint32_t depth, const float *x, size_t xStride, uint32_t tokens, char *out) {
+static Operand roundToTiles(uint32_t depth, const float *x, size_t xStride, uint32_t begin, uint32_t end, char *out) {
     const size_t row = roundUp(depth, tileDepth) * 2, odd = row | 64;
     const size_t stride = odd <= operandStride(depth) ? odd : row;
-    const size_t end = roundUp(depth, 16) * 2;
-    for (uint32_t t = 0; t < tokens; t++, out += stride) {
-        roundToBf16(x + t * xStride, depth, out);
-        __builtin_memset(out + end, 0, row - end);
+    const size_t filled = roundUp(depth, 16) * 2;
+    for (uint32_t t = begin; t < end; t++) {
+        roundToBf16(x + t * xStride, depth, out + t * stride);
+        __builtin_memset(out + t * stride + filled, 0, row - filled);
     }
-    return {out - tokens * stride, stride};
+    return {out, stride};
 }
 
 /// The lines of the last step, filled up with zeros, where the panel does not have all of them.

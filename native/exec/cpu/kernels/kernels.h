@@ -140,9 +140,11 @@ struct Kernels {
     /// A query, key or value of `width` elements, a multiple of 16, as a row of that format, in at most width floats.
     void (*toCache)(const float *x, uint32_t width, void *out);
 
-    /// The rows x[tokens, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights of
-    /// `format`: x itself, or what is written to `out`, tokens * operandStride(depth) bytes.
-    Operand (*prepare)(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens, void *out);
+    /// The rows x[begin..end, xStride], zero from `depth` up to a multiple of 16, as multiply() takes them for weights
+    /// of `format`: x itself, or what is written to `out`, end * operandStride(depth) bytes. The operand begins with
+    /// row 0, so that rows may be prepared in parts.
+    Operand (*prepare)(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t begin,
+                       uint32_t end, void *out);
     void (*multiply)(const MatrixProduct &product);
 
     /// out = rmsnorm(x) * weight over `size` elements; x, weight and out are zero up to a multiple of 16.

@@ -1,21 +1,21 @@
 // Which product a weight format takes on this instruction set, and the rows it wants.
 
-static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t tokens,
-                       void *out) {
+static Operand prepare(WeightFormat format, uint32_t depth, const float *x, size_t xStride, uint32_t begin,
+                       uint32_t end, void *out) {
     const size_t stride = operandStride(depth);
     char *row = static_cast<char *>(out);
     switch (format) {
     case WeightFormat::int8:
-        for (uint32_t t = 0; t < tokens; t++) {
+        for (uint32_t t = begin; t < end; t++) {
             quantize(x + t * xStride, depth, reinterpret_cast<QuantizedGroup *>(row + t * stride));
         }
         return {out, stride};
 #if defined(__AMX_BF16__)
     case WeightFormat::bf16:
-        return roundToTiles(depth, x, xStride, tokens, row);
+        return roundToTiles(depth, x, xStride, begin, end, row);
 #elif defined(__AVX512BF16__)
     case WeightFormat::bf16:
-        for (uint32_t t = 0; t < tokens; t++) {
+        for (uint32_t t = begin; t < end; t++) {
             roundToBf16(x + t * xStride, depth, row + t * stride);
         }
         return {out, stride};
