@@ -40,42 +40,43 @@ private:
 /// up for a unit only.
 class UnitWalk {
 public:
-    explicit UnitWalk(Range own) : units_(own) {}
+    explicit UnitWalk(Range own) : share_(own) {}
     /// Worker `member` of `members` that share `units`; `taken` is the first one's.
     UnitWalk(Range units, uint32_t member, uint32_t members, ShareTaken *taken)
-        : units_(units), member_(member), members_(members), taken_(taken) {}
+        : units_(units), member_(member), members_(members), taken_(taken), share_(shareOf(member)) {}
 
     /// Nothing when no unit is left.
     std::optional<uint32_t> next() {
-        for (; passed_ < members_; passed_++) {
-            if (const std::optional<uint32_t> unit = take((member_ + passed_) % members_)) {
-                return unit;
+        while (passed_ < members_) {
+            const bool own = passed_ == 0;
+            const uint64_t before = count(own ? 1 : uint64_t{1} << 32);
+            const auto front = static_cast<uint32_t>(before), back = static_cast<uint32_t>(before >> 32);
+            if (front + back < share_.size()) {
+                return own ? share_.begin + front : share_.end - 1 - back;
             }
+            passed_++;
+            share_ = shareOf((member_ + passed_) % members_);
         }
         return std::nullopt;
     }
 
 private:
-    std::optional<uint32_t> take(uint32_t member) {
+    Range shareOf(uint32_t member) const {
         const Range share = evenShare(units_.size(), member, members_);
-        const bool own = passed_ == 0;
-        const uint64_t before = count(member, own ? 1 : uint64_t{1} << 32);
-        const auto front = static_cast<uint32_t>(before), back = static_cast<uint32_t>(before >> 32);
-        if (front + back >= share.size()) {
-            return std::nullopt;
-        }
-        return units_.begin + (own ? share.begin + front : share.end - 1 - back);
+        return {units_.begin + share.begin, units_.begin + share.end};
     }
 
-    uint64_t count(uint32_t member, uint64_t one) {
-        return taken_ == nullptr ? walked_++ : taken_[member].fetch_add(one, std::memory_order_relaxed);
+    uint64_t count(uint64_t one) {
+        return taken_ == nullptr ? walked_++
+                                 : taken_[(member_ + passed_) % members_].fetch_add(one, std::memory_order_relaxed);
     }
 
     Range units_;
     uint32_t member_ = 0, members_ = 1;
+    ShareTaken *taken_ = nullptr;
+    Range share_;         ///< that is being taken from
     uint32_t passed_ = 0; ///< shares with nothing left
     uint64_t walked_ = 0;
-    ShareTaken *taken_ = nullptr;
 };
 
 } // namespace monokernel::cpu
