@@ -19,29 +19,4 @@ void RopeTable::fill(uint32_t first, uint32_t count) {
     }
 }
 
-namespace {
-
-/// Pairs are a[i * step], b[i * step]; compiled once for each step, so that the compiler can make vectors of it.
-template <uint32_t Step>
-void rotatePairs(const float *__restrict cosine, const float *__restrict sine, float *__restrict a, float *__restrict b,
-                 uint32_t pairs) {
-    for (uint32_t i = 0; i < pairs; i++) {
-        const float x = a[i * Step], y = b[i * Step];
-        a[i * Step] = x * cosine[i] - y * sine[i];
-        b[i * Step] = y * cosine[i] + x * sine[i];
-    }
-}
-
-} // namespace
-
-void RopeTable::rotate(uint32_t token, float *head) const {
-    const uint32_t half = spec_.headDim / 2;
-    const float *cosine = cosine_.data() + size_t{token} * half, *sine = sine_.data() + size_t{token} * half;
-    if (spec_.ropePairs == RopePairs::interleaved) {
-        rotatePairs<2>(cosine, sine, head, head + 1, half);
-    } else {
-        rotatePairs<1>(cosine, sine, head, head + half, half);
-    }
-}
-
 } // namespace monokernel::cpu

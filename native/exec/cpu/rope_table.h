@@ -14,8 +14,9 @@ public:
 
     /// For `count` positions from `first` on.
     void fill(uint32_t first, uint32_t count);
-    /// Rotates one head of the step's token `token` in place.
-    void rotate(uint32_t token, float *head) const;
+    /// Of the step's token `token`: [headDim / 2]
+    const float *cosine(uint32_t token) const { return cosine_.data() + token * size_t{spec_.headDim / 2}; }
+    const float *sine(uint32_t token) const { return sine_.data() + token * size_t{spec_.headDim / 2}; }
 
 private:
     const ModelSpec &spec_;

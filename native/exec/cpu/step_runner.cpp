@@ -129,6 +129,11 @@ bool StepRunner::queryKeyValue(uint32_t layer) {
         });
 }
 
+void StepRunner::rotate(uint32_t token, float *head, float scale) {
+    r_.kernels.rotate(head, rope_.cosine(token), rope_.sine(token), spec_.headDim / 2,
+                      spec_.ropePairs == RopePairs::interleaved, scale);
+}
+
 /// From a head's raw rows: bias, norm and RoPE, then to where attention reads it.
 void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
     const LayerWeights &weights = r_.weights.layers()[layer];
@@ -139,23 +144,21 @@ void StepRunner::finishHead(uint32_t layer, uint32_t unit) {
     const float scale = 1.0f / std::sqrt(static_cast<float>(spec_.headDim));
     for (uint32_t t = 0; t < tokens_; t++) {
         float *head = headRows_.floats() + size_t{t} * headWidth_;
-        for (uint32_t d = 0; !weights.qkvBias.empty() && d < spec_.headDim; d++) {
-            head[d] += weights.qkvBias[size_t{unit} * headWidth_ + d];
+        if (!weights.qkvBias.empty()) {
+            const float *bias = weights.qkvBias.data() + size_t{unit} * headWidth_;
+            r_.kernels.addTerms(head, &bias, 1, 1.0f, headWidth_);
         }
         if ((isQuery || isKey) && !norm.empty()) {
             r_.kernels.rmsNorm(head, norm.data(), spec_.headDim, spec_.normEpsilon, head);
         }
         if (isQuery) {
-            rope_.rotate(t, head);
+            rotate(t, head, scale);
             const uint32_t kvHead = lane * keys + inLane / queriesPerKey_;
             const size_t row = size_t{t} * queriesPerKey_ + inLane % queriesPerKey_;
             float *out = r_.activations.queries(kvHead) + row * headWidth_;
-            for (uint32_t d = 0; d < spec_.headDim; d++) {
-                head[d] *= scale;
-            }
             r_.kernels.toCache(head, headWidth_, out);
         } else if (isKey) {
-            rope_.rotate(t, head);
+            rotate(t, head, 1.0f);
             r_.kernels.toCache(head, headWidth_, cacheRow_.data());
             r_.cache.writeKey(step_.slot, layer, lane * keys + inLane - queries, step_.first + t, cacheRow_.data());
         } else {

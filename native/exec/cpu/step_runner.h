@@ -101,6 +101,7 @@ private:
     bool forUnits(uint32_t phase, const PackedMatrix &matrix, const Input &input, const Use &use);
     template <class Input>
     bool multiplyLast(PhaseKind kind, Block block, uint32_t layer, const PackedMatrix &matrix, const Input &input);
+    void rotate(uint32_t token, float *head, float scale);
     void finishHead(uint32_t layer, uint32_t unit);
     void attendShared(uint32_t layer);
     void attendWhole(uint32_t layer, Range kvHeads, Range tokens);

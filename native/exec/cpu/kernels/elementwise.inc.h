@@ -50,6 +50,32 @@ static void gatedUnit(const float *gate, const float *up, float *out, uint32_t s
     }
 }
 
+MK_INLINE void rotatePair(float &a, float &b, float cosine, float sine, float scale) {
+    const float x = a, y = b;
+    a = (x * cosine - y * sine) * scale;
+    b = (y * cosine + x * sine) * scale;
+}
+
+static void rotate(float *head, const float *cosine, const float *sine, uint32_t pairs, bool neighbours, float scale) {
+    if (neighbours) {
+        for (uint32_t i = 0; i < pairs; i++) {
+            rotatePair(head[2 * i], head[2 * i + 1], cosine[i], sine[i], scale);
+        }
+        return;
+    }
+    float *other = head + pairs;
+    const Vector factor = broadcast(scale);
+    uint32_t i = 0;
+    for (; i + 16 <= pairs; i += 16) {
+        const Vector x = load(head + i), y = load(other + i), c = load(cosine + i), s = load(sine + i);
+        store(head + i, (x * c - y * s) * factor);
+        store(other + i, (y * c + x * s) * factor);
+    }
+    for (; i < pairs; i++) {
+        rotatePair(head[i], other[i], cosine[i], sine[i], scale);
+    }
+}
+
 static void exponential(const float *x, float *out, uint32_t size) {
     for (uint32_t i = 0; i < size; i += 16) {
         store(out + i, exponentialOf(load(x + i)));

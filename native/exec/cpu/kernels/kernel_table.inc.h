@@ -22,6 +22,7 @@ constexpr Kernels table = {
     .addTerms = addTerms,
     .sumTerms = sumTerms,
     .gatedUnit = gatedUnit,
+    .rotate = rotate,
     .attendChunk = attendChunk,
     .mergeState = mergeState,
     .finishState = finishState,

@@ -156,6 +156,10 @@ struct Kernels {
     /// out = silu(gate) * up, `size` a multiple of 16.
     void (*gatedUnit)(const float *gate, const float *up, float *out, uint32_t size);
 
+    /// Rotates `pairs` pairs of `head` by the angles of these cosines and sines and multiplies them with `scale`. Pairs
+    /// are elements 2i and 2i + 1 (`neighbours`), or i and pairs + i.
+    void (*rotate)(float *head, const float *cosine, const float *sine, uint32_t pairs, bool neighbours, float scale);
+
     void (*attendChunk)(const AttentionChunk &chunk);
     /// Merges the state of a later chunk into that of the earlier ones.
     void (*mergeState)(float *state, const float *later, uint32_t valueWidth);
