@@ -169,7 +169,13 @@ MK_INLINE float horizontalMinimum(Vector v) {
 
 /// exp(x) to about 1 ulp for x <= 88; exactly 0 below -87 (softmax weights need no denormals). Cephes' expf polynomial.
 MK_INLINE Vector exponentialOf(Vector x) {
+#if defined(__AVX512F__)
+    // Both give their second operand where one is NaN.
+    const __m512 above = _mm512_maskz_max_ps(0xffff, _mm512_set1_ps(-87.0f), (__m512)x.part[0]);
+    const Vector clamped{{(Float)_mm512_maskz_min_ps(0xffff, _mm512_set1_ps(88.0f), above)}};
+#else
     const Vector clamped = minimum(maximum(x, broadcast(-87.0f)), broadcast(88.0f));
+#endif
     const Vector magic = broadcast(0x1.8p23f);
     const Vector shifted = fma(clamped, broadcast(1.44269504088896341f), magic); // integer in the low bits
     const Vector n = shifted - magic;
@@ -182,12 +188,18 @@ MK_INLINE Vector exponentialOf(Vector x) {
     p = fma(p, r, broadcast(1.6666665459e-1f));
     p = fma(p, r, broadcast(5.0000001201e-1f));
     p = fma(p, r * r, r) + broadcast(1.0f);
+#if defined(__AVX512F__)
+    // Times 2^n: the same bits, as no result is denormal, and NaN stays visible.
+    const __mmask16 seen = _mm512_cmp_ps_mask((__m512)x.part[0], _mm512_set1_ps(-87.0f), _CMP_NLT_UQ);
+    return {{(Float)_mm512_maskz_scalef_ps(seen, (__m512)p.part[0], (__m512)n.part[0])}};
+#else
     IntVector exponent = toBits(shifted);
     MK_EACH exponent.part[i] = (Int)((Unsigned)exponent.part[i] << 23) + (Int)p.part[i];
     Vector result = fromBits(exponent);
     MK_EACH result.part[i] = x.part[i] < -87.0f ? Float{} : result.part[i];
     MK_EACH result.part[i] = x.part[i] == x.part[i] ? result.part[i] : x.part[i]; // NaN stays visible
     return result;
+#endif
 }
 
 /// log(x) for normal x > 0 to about 1 ulp. Cephes' logf polynomial.
