@@ -51,12 +51,12 @@ MK_INLINE float maskScores(ChunkRow &row, VisibleRange range) {
     return horizontalMaximum(most);
 }
 
-/// Turns scores into weights exp(score - peak); returns their sum.
+/// Turns scores into weights, 1 for the peak's; returns their sum.
 MK_INLINE float softmaxWeights(ChunkRow &row, float peak) {
     const Vector shift = broadcast(peak);
     Vector sum = broadcast(0.0f);
     for (Vector &scores : row.part) {
-        scores = exponentialOf(scores - shift);
+        scores = weightOf(scores - shift);
         sum = sum + scores;
     }
     return horizontalSum(sum);
@@ -79,7 +79,7 @@ MK_INLINE void mergeStatistics(float *statistics, size_t stride, const float *pe
         differences[8 + r] = peaks[r] - newPeak;
         statistics[r * stride] = newPeak;
     }
-    store(differences, exponentialOf(load(differences)));
+    store(differences, weightOf(load(differences)));
     for (uint32_t r = 0; r < count; r++) {
         factors[r] = {differences[r], differences[8 + r]};
         statistics[r * stride + 1] = weights[r] * factors[r].later + statistics[r * stride + 1] * factors[r].earlier;

@@ -13,6 +13,9 @@ static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t co
                                 panelBlocks, count);
 }
 
+/// The weight of a score that is so far from the peak.
+MK_INLINE Vector weightOf(Vector difference) { return exponentialOf(difference); }
+
 MK_INLINE void scaleScores(const AttentionChunk &, const float *, ChunkRow &) {}
 
 /// Weights as they are multiplied with values; returns what that product is to be multiplied with.

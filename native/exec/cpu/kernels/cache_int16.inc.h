@@ -109,8 +109,24 @@ static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t co
     }
 }
 
+/// The weight of a score that is so far from the peak: scores are logarithms to the base 2 here. To 1.5e-7, as weights
+/// are rounded to 13 bits; exactly 1 for 0.
+MK_INLINE Vector weightOf(Vector difference) {
+    constexpr int toFloor = 0x09;
+    const __m512 x = (__m512)difference.part[0];
+    const Vector r{{(Float)_mm512_maskz_reduce_ps(0xffff, x, toFloor)}}; // x - floor(x); 0 for minus infinity
+    Vector p = broadcast(0.00186713f);
+    p = fma(p, r, broadcast(0.009017031f));
+    p = fma(p, r, broadcast(0.055799913f));
+    p = fma(p, r, broadcast(0.24016444f));
+    p = fma(p, r, broadcast(0.6931513f));
+    p = fma(p, r, broadcast(1.0f));
+    return {{(Float)_mm512_maskz_scalef_ps(0xffff, (__m512)p.part[0], x)}}; // times 2^floor(x)
+}
+
+/// Products to scores.
 MK_INLINE void scaleScores(const AttentionChunk &c, const float *query, ChunkRow &row) {
-    const Vector scale = broadcast(*query);
+    const Vector scale = broadcast(*query * 1.44269504088896341f);
     for (uint32_t j = 0; j < ChunkRow::vectors; j++) {
         row.part[j] = row.part[j] * (load(c.keyScales + 16 * j) * scale);
     }
@@ -122,11 +138,13 @@ MK_INLINE float storeWeights(const AttentionChunk &c, ChunkRow row, VisibleRange
         row.part[j] = row.part[j] * load(c.valueScales + 16 * j);
     }
     keepVisible(row, range, 0.0f); // the scale of another position may be anything
-    IntVector magnitudes{};
+    // No weight is negative; as unsigned numbers NaN is above all.
+    Unsigned magnitudes{};
     for (const Vector &weights : row.part) {
-        magnitudes = largerMagnitudes(magnitudes, weights);
+        const auto bits = (Unsigned)weights.part[0];
+        magnitudes = magnitudes > bits ? magnitudes : bits;
     }
-    const RowScale scale = scaleFor(magnitudes, largestWeight);
+    const RowScale scale = scaleFor(IntVector{{(Int)(magnitudes & 0x7fffffffu)}}, largestWeight);
     char *to = reinterpret_cast<char *>(out);
     for (const Vector &weights : row.part) {
         storeWhole(weights, scale.inverse, to);
