@@ -39,17 +39,21 @@ bool StepRunner::reduce(Block block, uint32_t layer) {
     if (reduction != LaneReduction::scaledOwn && !waitForAll(phaseOf(layer - delay, kind))) {
         return false;
     }
-    for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {
-        addLane(block, layer, lane);
+    // Lanes add mostly the same rows, so a token's are added to all lanes while they are in the L1.
+    const uint32_t atOnce = group_.lanes.size() == 1 ? rows_.size() : 1;
+    for (uint32_t first = rows_.begin; first < rows_.end; first += atOnce) {
+        for (uint32_t lane = group_.lanes.begin; lane < group_.lanes.end; lane++) {
+            addLane(block, layer, lane, {first, first + atOnce});
+        }
     }
     return true;
 }
 
 /// What is summed into a lane's stream is a list of rows; the order is the lanes', whoever computed them.
-void StepRunner::addLane(Block block, uint32_t layer, uint32_t lane) {
+void StepRunner::addLane(Block block, uint32_t layer, uint32_t lane, Range tokens) {
     const LaneReduction reduction = spec_.reduction(layer);
     const float scale = reduction == LaneReduction::scaledOwn ? std::sqrt(static_cast<float>(spec_.laneCount)) : 1.0f;
-    const size_t first = size_t{rows_.begin} * hiddenWidth_;
+    const size_t first = size_t{tokens.begin} * hiddenWidth_;
     terms_.clear();
     if (reduction != LaneReduction::present) {
         terms_.push_back(r_.activations.partial(block, layer, lane) + first);
@@ -63,7 +67,7 @@ void StepRunner::addLane(Block block, uint32_t layer, uint32_t lane) {
     }
     // Rows of successive tokens follow each other without a gap.
     r_.kernels.addTerms(residual(lane) + first, terms_.data(), static_cast<uint32_t>(terms_.size()), scale,
-                        rows_.size() * hiddenWidth_);
+                        tokens.size() * hiddenWidth_);
 }
 
 /// This worker's rows of a lane's stream.

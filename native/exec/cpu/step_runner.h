@@ -83,7 +83,7 @@ private:
     bool handRowsOver(uint32_t phase);
     void embed();
     bool reduce(Block block, uint32_t layer);
-    void addLane(Block block, uint32_t layer, uint32_t lane);
+    void addLane(Block block, uint32_t layer, uint32_t lane, Range tokens);
     Rows normalize(const std::vector<float> &weights, uint32_t lane);
     const float *laneNorm(const std::vector<float> &weights, uint32_t lane) const;
     Operand prepare(const PackedMatrix &matrix, Rows input, uint32_t lane);
