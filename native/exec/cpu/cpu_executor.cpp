@@ -87,9 +87,15 @@ public:
           progress_(pool_.size(), longestWait, pool_.crowded()),
           takenUnits_(static_cast<uint32_t>(plan_.phases.size()), pool_.size()),
           workerCount_(options.workerCount ? options.workerCount : makeAdaptiveWorkerCount(pool_.size())),
-          resources_{plan_,     weights_,     *set_.kernels,
-                     cache_,    activations_, sharedRows_,
-                     progress_, takenUnits_,  asksForWeightsAhead(readCpuTopology({}), weights_.bytesPerToken())},
+          resources_{.plan = plan_,
+                     .weights = weights_,
+                     .kernels = *set_.kernels,
+                     .cache = cache_,
+                     .activations = activations_,
+                     .sharedRows = sharedRows_,
+                     .progress = progress_,
+                     .takenUnits = takenUnits_,
+                     .asksAhead = asksForWeightsAhead(readCpuTopology({}), weights_.bytesPerToken())},
           team_(pool_, resources_, plan_.phases.back().writes, *workerCount_),
           loop_(resources_, team_, contextLength_, options.draftAlways) {
         reserveLogits(1);
