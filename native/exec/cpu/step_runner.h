@@ -47,8 +47,9 @@ struct StepResources {
     bool asksAhead; ///< MatrixProduct::asksAhead
 };
 
-/// One worker's part of a step, which may have other workers than the step before.
-class StepRunner {
+/// One worker's part of a step, which may have other workers than the step before. On cache lines of its own, as all
+/// workers write to theirs at once.
+class alignas(128) StepRunner {
 public:
     StepRunner(const StepResources &resources, uint32_t worker);
 

@@ -47,9 +47,18 @@ public:
 
     /// Nothing when no unit is left.
     std::optional<uint32_t> next() {
+        if (taken_ != nullptr) {
+            return nextShared();
+        }
+        return walked_ < share_.size() ? std::optional(share_.begin + walked_++) : std::nullopt;
+    }
+
+private:
+    std::optional<uint32_t> nextShared() {
         while (passed_ < members_) {
             const bool own = passed_ == 0;
-            const uint64_t before = count(own ? 1 : uint64_t{1} << 32);
+            ShareTaken &taken = taken_[(member_ + passed_) % members_];
+            const uint64_t before = taken.fetch_add(own ? 1 : uint64_t{1} << 32, std::memory_order_relaxed);
             const auto front = static_cast<uint32_t>(before), back = static_cast<uint32_t>(before >> 32);
             if (front + back < share_.size()) {
                 return own ? share_.begin + front : share_.end - 1 - back;
@@ -60,15 +69,9 @@ public:
         return std::nullopt;
     }
 
-private:
     Range shareOf(uint32_t member) const {
         const Range share = evenShare(units_.size(), member, members_);
         return {units_.begin + share.begin, units_.begin + share.end};
-    }
-
-    uint64_t count(uint64_t one) {
-        return taken_ == nullptr ? walked_++
-                                 : taken_[(member_ + passed_) % members_].fetch_add(one, std::memory_order_relaxed);
     }
 
     Range units_;
@@ -76,7 +79,7 @@ private:
     ShareTaken *taken_ = nullptr;
     Range share_;         ///< that is being taken from
     uint32_t passed_ = 0; ///< shares with nothing left
-    uint64_t walked_ = 0;
+    uint32_t walked_ = 0;
 };
 
 } // namespace monokernel::cpu

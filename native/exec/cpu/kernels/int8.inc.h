@@ -301,7 +301,7 @@ static void multiplyInt8(const MatrixProduct &m) {
                                    m.x.stride / sizeof(QuantizedGroup),
                                    m.y,
                                    m.yStride};
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) && !defined(__AMX_INT8__)
     if (m.tokens == 1 && m.asksAhead) {
         return allBlocks<Int8Tiles<int8AskedAhead>, 1, false>(p, m.blocks);
     }

@@ -91,8 +91,7 @@ struct MatrixProduct {
     float *y;          ///< [tokens, yStride]
     size_t yStride;
     float *scratch; ///< panelRows * expandedDepth floats, 64-byte aligned; used from 7 tokens on
-    bool asksAhead; ///< whether a single token asks for int8 weights ahead of time where kernels leave bf16 to the
-                    ///< hardware
+    bool asksAhead; ///< whether a single token asks for int8 weights ahead of time, in the kernels with BF16 dots
 };
 
 /// One chunk of keys and values against rows of queries, merged into each row's running state. A row is one query head
