@@ -5,6 +5,7 @@
 #include "model/model_spec.h"
 
 #include <cstdint>
+#include <span>
 
 namespace monokernel::cpu {
 
@@ -30,6 +31,10 @@ public:
     }
     const float *valueScales(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
         return keyScales(slot, layer, head, chunk) + chunkPositions;
+    }
+    /// All of a chunk.
+    std::span<const std::byte> chunk(uint32_t slot, uint32_t layer, uint32_t head, uint32_t chunk) const {
+        return {memory_.data() + offset(slot, layer, head, chunk), chunkBytes_};
     }
     /// `key` and `value` are rows of headDim elements in the cache's format, the value padded to valueWidth().
     void writeKey(uint32_t slot, uint32_t layer, uint32_t head, uint32_t position, const void *key);

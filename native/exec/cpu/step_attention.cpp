@@ -68,7 +68,16 @@ AttentionChunk StepRunner::chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chu
             .window = spec_.window(layer),
             .queries = r_.activations.queries(kvHead) + size_t{tokens.begin} * queriesPerKey_ * headWidth_,
             .queryStride = headWidth_,
-            .state = nullptr};
+            .state = nullptr,
+            .following = nullptr,
+            .followingBytes = 0};
+}
+
+/// Says which chunk is attended after `part`.
+void StepRunner::follow(AttentionChunk &part, uint32_t layer, uint32_t kvHead, uint32_t chunk) const {
+    const std::span<const std::byte> following = r_.cache.chunk(step_.slot, layer, kvHead, chunk);
+    part.following = following.data();
+    part.followingBytes = following.size();
 }
 
 void StepRunner::initializeState(float *state, uint32_t rows) const {
@@ -88,6 +97,11 @@ void StepRunner::attendWhole(uint32_t layer, Range kvHeads, Range tokens) {
         for (uint32_t kvHead = kvHeads.begin; kvHead < kvHeads.end; kvHead++) {
             AttentionChunk part = chunkOf(layer, kvHead, chunk, tokens);
             part.state = state_.floats() + (kvHead - kvHeads.begin) * headState;
+            if (kvHead + 1 < kvHeads.end) {
+                follow(part, layer, kvHead + 1, chunk);
+            } else if (chunk + 1 < chunks.end) {
+                follow(part, layer, kvHeads.begin, chunk + 1);
+            }
             r_.kernels.attendChunk(part);
         }
     }
@@ -118,6 +132,9 @@ void StepRunner::attendSplit(uint32_t layer) {
         const uint32_t kvHead = firstHead + item / chunks.size(), chunk = chunks.begin + item % chunks.size();
         AttentionChunk part = chunkOf(layer, kvHead, chunk, {0, 1});
         part.state = r_.activations.chunkState(kvHead, chunk);
+        if (item + 1 < mine.end) {
+            follow(part, layer, firstHead + (item + 1) / chunks.size(), chunks.begin + (item + 1) % chunks.size());
+        }
         initializeState(part.state, queriesPerKey_);
         r_.kernels.attendChunk(part);
     }

@@ -112,6 +112,7 @@ private:
     bool splitsKeys() const;
     Range chunksSeen(uint32_t layer, Range tokens) const;
     AttentionChunk chunkOf(uint32_t layer, uint32_t kvHead, uint32_t chunk, Range tokens) const;
+    void follow(AttentionChunk &part, uint32_t layer, uint32_t kvHead, uint32_t chunk) const;
     void initializeState(float *state, uint32_t rows) const;
     bool exchangeLanes();
     void prepareHead();

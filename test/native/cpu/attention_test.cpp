@@ -99,6 +99,8 @@ std::vector<Row> attended(const Kernels &kernels, const Heads &h) {
         states[size_t{r} * attentionStateWidth(h.width()) + h.width()] = -std::numeric_limits<float>::infinity();
     }
     for (uint32_t chunk = 0; chunk * chunkPositions < h.positions(); chunk++) {
+        const bool last = (chunk + 1) * chunkPositions >= h.positions();
+        const std::span following = last ? std::span<const std::byte>() : cache.chunk(0, 0, 0, chunk + 1);
         kernels.attendChunk({.keys = cache.keys(0, 0, 0, chunk),
                              .values = cache.values(0, 0, 0, chunk),
                              .keyScales = cache.keyScales(0, 0, 0, chunk),
@@ -112,7 +114,9 @@ std::vector<Row> attended(const Kernels &kernels, const Heads &h) {
                              .window = h.window,
                              .queries = queries.data(),
                              .queryStride = h.width(),
-                             .state = states.data()});
+                             .state = states.data(),
+                             .following = following.data(),
+                             .followingBytes = following.size()});
     }
     std::vector<Row> out(h.rows(), Row(h.headDim));
     for (uint32_t r = 0; r < h.rows(); r++) {

@@ -111,6 +111,9 @@ struct AttentionChunk {
     const float *queries;  ///< [rows, queryStride] in the cache's format, already divided by sqrt(headDim)
     size_t queryStride;
     float *state; ///< [rows, attentionStateWidth(valueWidth)]
+    /// What is attended next: several rows ask for it while they attend this. Null: nothing, or nothing is known.
+    const std::byte *following;
+    size_t followingBytes;
 };
 
 /// Floats of one row's softmax state: the weighted sum of values, then the maximum and the sum of the weights.
