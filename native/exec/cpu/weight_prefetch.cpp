@@ -17,8 +17,8 @@ uint64_t lastLevelBytes(const CpuTopology &topology) {
 
 } // namespace
 
-/// Measured (docs/performance.md): Zen 5 is faster with it from the L3 and from memory, Zen 4 from memory only, where
-/// weights twice as large as the L3 come from. Of others nothing is known.
+/// Measured (docs/performance.md): Zen 5 is faster with it or as fast, from the L3 and from memory, Zen 4 faster from
+/// memory only, where weights twice as large as the L3 come from; a Xeon with AMX gains nothing.
 bool asksForWeightsAhead(const CpuTopology &topology, uint64_t bytesPerToken) {
     if (topology.vendor != "AuthenticAMD") {
         return false;
