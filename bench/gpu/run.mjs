@@ -3,6 +3,7 @@
 //   node bench/gpu/run.mjs check   every golden checkpoint, twice more with too few registers, the nano model if it is there, 1,000
 //                                  requests with cancellations
 //   node bench/gpu/run.mjs bench   speed beside this GPU's memory, and PyTorch's with CUDA graphs where python3 has torch
+//   node bench/gpu/run.mjs timeline   where a decode and a prefill step's time goes, phase by phase
 //   node bench/gpu/run.mjs homes   which memory is near which die, measured three times
 // On a machine without clang, what an earlier build left in native/prebuilds is run: carry that folder there.
 
@@ -11,12 +12,13 @@ import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { buildKernels, buildShippedKernels, findClang } from '../../native/kernel/build.mjs';
+import { buildKernels, buildShippedKernels, buildTimelineKernel, findClang } from '../../native/kernel/build.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const kernels = join(root, 'native', 'prebuilds', 'kernels');
 const programs = join(root, 'native', 'prebuilds', 'gpu');
-const built = ['gpu_check', 'gpu_bench', 'gpu_homes'];
+const timelineKernels = join(programs, 'timeline');
+const built = ['gpu_check', 'gpu_bench', 'gpu_timeline', 'gpu_homes'];
 
 function run(command, ...parameters) {
   const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' });
@@ -27,7 +29,11 @@ function run(command, ...parameters) {
 
 /** Whether an earlier build left everything that is run here, for a machine that cannot build it. */
 function builtBefore() {
-  const objects = [join(kernels, 'monokernel'), join(kernels, 'page_homes'), join(programs, 'stream')];
+  const objects = [
+    ...['monokernel', 'page_homes'].map((name) => join(kernels, name)),
+    join(programs, 'stream'),
+    join(timelineKernels, 'monokernel'),
+  ];
   const forTarget = (suffix) => objects.every((object) => existsSync(`${object}.${suffix}`));
   return ['sm_90.ptx', 'gfx942.co'].some(forTarget) && built.every((program) => existsSync(join(programs, program)));
 }
@@ -35,6 +41,7 @@ function builtBefore() {
 function buildAllKernels() {
   buildShippedKernels();
   buildKernels(join(root, 'bench', 'gpu', 'stream_kernel.cpp'), programs, 'stream');
+  buildTimelineKernel(timelineKernels);
 }
 
 function build() {
@@ -70,15 +77,20 @@ function bench() {
   }
 }
 
+function timeline() {
+  build();
+  run(join(programs, 'gpu_timeline'), timelineKernels);
+}
+
 function homes() {
   build();
   run(join(programs, 'gpu_homes'), kernels);
 }
 
-const actions = { kernels: buildAllKernels, check, bench, homes };
+const actions = { kernels: buildAllKernels, check, bench, timeline, homes };
 const action = actions[process.argv[2]];
 if (action === undefined) {
-  console.error('usage: node bench/gpu/run.mjs kernels|check|bench|homes');
+  console.error('usage: node bench/gpu/run.mjs kernels|check|bench|timeline|homes');
   process.exitCode = 2;
 } else {
   try {

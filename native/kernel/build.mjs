@@ -75,6 +75,7 @@ export function buildKernels(
   source = join(kernelFolder, 'monokernel.cpp'),
   folder = outputFolder,
   name = 'monokernel',
+  definitions = [],
 ) {
   const clang = findClang();
   if (clang === undefined) {
@@ -86,11 +87,16 @@ export function buildKernels(
   mkdirSync(folder, { recursive: true });
   return targets.map(({ suffix, flags }) => {
     const output = join(folder, `${name}.${suffix}`);
-    const include = ['-I', join(kernelFolder, '..')];
+    const include = ['-I', join(kernelFolder, '..'), ...definitions.map((definition) => `-D${definition}`)];
     execFileSync(clang.command, [...flags, ...common, ...include, '-o', output, source], { stdio: 'inherit' });
     console.log(`${output}: ${String(statSync(output).size)} bytes (clang ${String(clang.version)})`);
     return output;
   });
+}
+
+/** The monokernel that notes when each wave reaches each phase. */
+export function buildTimelineKernel(folder) {
+  buildKernels(undefined, folder, undefined, ['MONOKERNEL_TIMELINE']);
 }
 
 /** The kernels that ship: the monokernel, and the one that finds which memory is near which die. */

@@ -194,6 +194,7 @@ DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 pha
         askDelayed(p, early, moduleOf(phase), layer, rowOfThread(p, w, m, 0));
     }
     stageInput(p, w, m, phase, layer, lane, step);
+    w.timeline.mark(momentInput);
     either(
         phase == phaseAggregate, [&]() INLINED { publishShare(p, w, m, lane); },
         [&]() INLINED {

@@ -202,6 +202,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     do {
         const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
+        w.timeline.mark(momentMultiplied);
         barrier();
         finish(panel * rows, rows, partials);
         rejoin();
@@ -312,6 +313,7 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
         PanelSums<rowBlocks, tokenTiles, PublishedPieces::parts> sums;
         PublishedPieces pieces(p, w, m, words, edge, layer, count);
         multiplyPanel(p, w, m, stream, pieces, sums);
+        w.timeline.mark(momentMultiplied);
         for (u32 g = 0; g < m.groups; g++) {
             barrier(); // the sums of the group before are used
 #pragma unroll

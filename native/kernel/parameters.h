@@ -126,7 +126,9 @@ struct Parameters {
     u32 chunks, chunksLog2; ///< of a KV head's cache, a power of two
     u32 headGroup;          ///< query heads a KV head
     u32 queryParts;         ///< workgroups that share a KV head's queries in a decode step: one, or one a query
-    u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor; ///< for quotient(): headDim, laneKvHeads, queryParts
+    u32 tokenShares;        ///< workgroups that a prefill step's tokens are dealt to for a KV head and chunk
+    u32 attentionSlots;     ///< passes of attention whose results shared memory holds
+    u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor, tokenSharesDivisor; ///< for quotient(): headDim, ...
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 weights;    ///< where the packed matrices' memory begins, at the start of a page
@@ -177,6 +179,7 @@ struct Parameters {
     u64 ring;       ///< pinned u64 [maxTokens, 2]: token and log-probability, each with its tag
     u64 result;     ///< pinned Result
     u64 cancel;     ///< pinned u32
+    u64 timeline;   ///< u64 [timelinePlace][Moment] for a kernel built to note times, else 0
     u32 slot, firstPosition, promptLength, maxTokens;
     u32 stopCount, tagBase, launch;
     u32 prefillTokens; ///< prompt tokens a step, up to maxPrefillTokens

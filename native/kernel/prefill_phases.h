@@ -8,47 +8,44 @@
 
 namespace monokernel::kernel {
 
-/// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order.
-DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token,
-                      const u32 (&index)[batchPairs], float (&x)[batchPairs], float (&y)[batchPairs]) {
+constexpr u32 lanePairs = 3; ///< pairs of elements for which a hardware lane waits for all lanes' outputs at once
+
+/// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order:
+/// its own comes last where the others' are delayed.
+template <u32 pairs>
+DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token, const u32 (&index)[pairs],
+                      float (&x)[pairs], float (&y)[pairs]) {
     const u32 reduction = reductionOf(p, made), own = p.firstLane + lane;
-    const auto outputs = [&](u32 layer, u32 from, float(&a)[batchPairs], float(&b)[batchPairs]) INLINED {
-        const u64 words = prefillPartialWords(p, layer, module, from, token);
-        collect(p, w, partialEdge(module), layer, a, b, [&](u32 i) INLINED { return mailbox(words, index[i]); });
-    };
     if (reduction == reductionOwn) {
-        outputs(made, own, x, y);
+        const u64 words = prefillPartialWords(p, made, module, own, token);
+        collect(p, w, partialEdge(module), made, x, y, [&](u32 i) INLINED { return mailbox(words, index[i]); });
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
+        for (u32 i = 0; i < pairs; i++) {
             x[i] = p.ownScale * x[i];
             y[i] = p.ownScale * y[i];
         }
         return;
     }
     const bool past = reduction == reductionPast;
+    const u32 last = p.allLanes - 1;
 #pragma unroll
-    for (u32 i = 0; i < batchPairs; i++) {
+    for (u32 i = 0; i < pairs; i++) {
         x[i] = y[i] = 0.0f;
     }
-    for (u32 other = 0; other < p.allLanes; other++) {
-        if (past && other == own) {
-            continue;
-        }
-        float a[batchPairs], b[batchPairs];
-        outputs(past ? made - p.broadcastDelay : made, other, a, b);
+    for (u32 first = 0; first <= last; first += batchLanes) { // usually once
+        float a[batchLanes * pairs], b[batchLanes * pairs];
+        collect(p, w, partialEdge(module), made, a, b, [&](u32 i) INLINED {
+            const u32 place = minimum(first + i / pairs, last);
+            const bool delayed = past && place != last;
+            const u32 from = !past ? place : delayed ? place + (place >= own ? 1 : 0) : own;
+            const u32 layer = delayed ? made - p.broadcastDelay : made;
+            return mailbox(prefillPartialWords(p, layer, module, from, token), index[i % pairs]);
+        });
 #pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
-            x[i] += a[i];
-            y[i] += b[i];
-        }
-    }
-    if (past) {
-        float a[batchPairs], b[batchPairs];
-        outputs(made, own, a, b);
-#pragma unroll
-        for (u32 i = 0; i < batchPairs; i++) {
-            x[i] = addRounded(a[i], x[i]);
-            y[i] = addRounded(b[i], y[i]);
+        for (u32 i = 0; i < batchLanes * pairs; i++) {
+            const bool there = first + i / pairs <= last;
+            x[i % pairs] += there ? a[i] : 0.0f;
+            y[i % pairs] += there ? b[i] : 0.0f;
         }
     }
 }
@@ -75,11 +72,11 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             const u32 id = uniform(global<const u32>(p.tokens)[step.position + token]);
             embeddingRow = p.embedding + static_cast<u64>(id) * p.hidden * 2;
         }
-        const auto update = [&](const u32(&index)[batchPairs], float(&x)[batchPairs], float(&y)[batchPairs])
+        const auto update = [&](const auto &index, auto &x, auto &y)
                                 INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
-        bringResidual<batchPairs>(p, w, m, residual, embeddingRow, gamma, update,
-                                  [&](u32, u32 index, float a, float b)
-                                      INLINED { publishParts(out, index, a, b, w.tag); });
+        bringResidual<lanePairs>(p, w, m, residual, embeddingRow, gamma, update,
+                                 [&](u32, u32 index, float a, float b)
+                                     INLINED { publishParts(out, index, a, b, w.tag); });
         barrier();
         if (threadIndex() == 0) {
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
@@ -89,25 +86,43 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
     }
 }
 
-/// Writes this workgroup's tokens' keys and values into the cache, and says so.
+/// A key head's token, of the step's `unit`-th.
+struct CacheUnit {
+    u32 token, kvHead;
+    DEV_MEMBER CacheUnit(Arguments &p, u32 unit)
+        : token(quotient(unit, p.kvHeadsDivisor)), kvHead(unit - token * p.laneKvHeads) {}
+};
+
+/// Writes this workgroup's tokens' keys and values into the cache, and says so: each wave brings one of them.
 DEV void cacheTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step &step) {
-    Arguments &p = *refresh(&all);
-    const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim;
-    for (u32 unit = w.member; unit < step.count * p.laneKvHeads; unit += p.members) {
-        const u32 token = quotient(unit, p.kvHeadsDivisor), kvHead = unit - token * p.laneKvHeads;
-        const u32 position = step.position + token;
-        const u64 heads = prefillWords(p, p.prefillQueryKeyValue, layer, lane, token, rows);
-        for (u32 v = w.wave; v < 2; v += workgroupWaves) {
-            stageHead(p, w, layer, lane, heads, p.laneHeads + v * p.laneKvHeads + kvHead, position, scratchVector(p, v),
-                      v == 0 ? vectorKey : vectorValue);
+    constexpr u32 atOnce = workgroupWaves / 2;
+    const auto units = [&]() INLINED { return step.count * refresh(&all)->laneKvHeads; };
+    for (Parked first = w.member; first < units(); first += refresh(&all)->members * atOnce) {
+        Arguments &p = *refresh(&all);
+        const u32 brought = first + (w.wave >> 1) * p.members;
+        if (brought < units()) {
+            const CacheUnit unit(p, brought);
+            const u32 rows = (p.laneHeads + 2 * p.laneKvHeads) * p.headDim, value = w.wave & 1;
+            stageHead(p, w, layer, lane, prefillWords(p, p.prefillQueryKeyValue, layer, lane, unit.token, rows),
+                      p.laneHeads + value * p.laneKvHeads + unit.kvHead, step.position + unit.token,
+                      scratchVector(p, w.wave), value != 0 ? vectorValue : vectorKey);
         }
         barrier();
-        writeCache(p, cacheHead(p, layer, lane, kvHead), position, scratchVector(p, 0), scratchVector(p, 1));
+        for (Parked i(0), written = first; i < atOnce && written < units(); i += 1, written += refresh(&all)->members) {
+            Arguments &q = *refresh(&all);
+            const CacheUnit unit(q, written);
+            writeCache(q, cacheHead(q, layer, lane, unit.kvHead), step.position + unit.token, scratchVector(q, 2 * i),
+                       scratchVector(q, 2 * i + 1));
+        }
         release();
         barrier();
-        if (threadIndex() == 0) {
-            publish(prefillWords(p, p.prefillCached, layer, lane, token, p.laneKvHeads), kvHead, 0.0f, w.tag);
+        Arguments &q = *refresh(&all);
+        const u32 written = first + threadIndex() * q.members;
+        if (threadIndex() < atOnce && written < units()) {
+            const CacheUnit unit(q, written);
+            publish(prefillWords(q, q.prefillCached, layer, lane, unit.token, q.laneKvHeads), unit.kvHead, 0.0f, w.tag);
         }
+        rejoin();
     }
 }
 
@@ -152,36 +167,47 @@ DEV Product productOf(Arguments &p, u32 phase, u32 layer, u32 lane) {
     }
 }
 
-/// What becomes of a run of rows of all tokens: they are published, gate and up rows as their activation.
+/// A token's 1 / rms, in shared memory, where attention has its weights.
+DEV SHARED float *tokenScale(Arguments &p, u32 token) { return shared(p.sumsOffset + 2 * workgroupWaves + token); }
+
+/// One wave brings all of them; a barrier must follow.
+DEV void stageScales(Arguments &p, Worker &w, const Product &product, u32 layer, u32 count) {
+    if (product.scale == 0 || w.wave != 0) {
+        return;
+    }
+    u32 bits[1];
+    collectWords(p, w, waitNormed, layer, bits,
+                 [&](u32) INLINED { return global<const u64>(product.scale) + minimum(w.lane, count - 1); });
+    if (w.lane < count) {
+        *tokenScale(p, w.lane) = asFloat(bits[0]);
+    }
+    rejoin();
+}
+
+/// What becomes of a run of rows of all tokens: they are published, gate and up rows as their activation. Each wave has
+/// tokens of its own and each of its lanes rows, so that neighbours write to neighbours.
 template <class Sums>
-DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product &product, u32 phase, u32 layer,
-                      u32 count, u32 begin, u32 rows, Sums sums) {
+DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product &product, u32 phase, u32 count,
+                      u32 begin, u32 rows, Sums sums) {
     const u32 first = w.member * m.memberRows, width = phase == phaseGateUp ? 2 : 1;
     const u32 exist = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
-    const u32 units = (rows + width - 1) / width; // pairs of gate and up, or rows
-    for (u32 base = 0; base < units * count; base += workgroupThreads) {
-        const u32 unit = base + threadIndex(), token = minimum(unit / units, count - 1), row = unit % units * width;
-        float scale = 1.0f;
-        if (product.scale != 0) {
-            u32 bits[1];
-            collectWords(p, w, waitNormed, layer, bits,
-                         [&](u32) INLINED { return global<const u64>(product.scale) + token; });
-            scale = asFloat(bits[0]);
+    const u32 end = begin >= exist ? 0 : minimum(rows, exist - begin);
+    for (u32 token = w.wave; token < count; token += workgroupWaves) {
+        const float scale = product.scale != 0 ? *tokenScale(p, token) : 1.0f;
+        for (u32 row = width * w.lane; row < end; row += width * waveLanes) {
+            const float value = scale * sums(row, token);
+            const u32 at = first + begin + row;
+            if (phase == phaseGateUp) {
+                const float up = scale * sums(row + 1, token);
+                publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
+                            taggedWord(firstParts(splitPair(siluTimes(value, up), 0.0f)), w.tag));
+            } else if (phase == phaseQkv) {
+                publish(product.output, token * m.laneRows + at, value, w.tag);
+            } else {
+                publishToAll(p, product.output, token * m.laneRows + at, value, w.tag);
+            }
         }
-        if (unit >= units * count || begin + row >= exist) {
-            continue;
-        }
-        const float value = scale * sums(row, token);
-        const u32 at = first + begin + row;
-        if (phase == phaseGateUp) {
-            const float up = scale * sums(row + 1, token);
-            publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
-                        taggedWord(firstParts(splitPair(siluTimes(value, up), 0.0f)), w.tag));
-        } else if (phase == phaseQkv) {
-            publish(product.output, token * m.laneRows + at, value, w.tag);
-        } else {
-            publishToAll(p, product.output, token * m.laneRows + at, value, w.tag);
-        }
+        rejoin();
     }
 }
 
@@ -191,10 +217,11 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
     Arguments &p = *refresh(&all);
     auto &&m = matrixArguments(p, matrixOf(phase));
     const Product product = productOf(p, phase, layer, lane);
+    stageScales(p, w, product, layer, step.count);
     withRowBlocks(m, [&](auto rowBlocks) INLINED {
         multiplyTokens<rowBlocks.count>(p, w, m, stream, product.input, product.edge, layer, step.count,
                                         [&](u32 begin, u32 rows, auto sums) INLINED {
-                                            finishTokens(p, w, m, product, phase, layer, step.count, begin, rows, sums);
+                                            finishTokens(p, w, m, product, phase, step.count, begin, rows, sums);
                                         });
     });
 }
@@ -203,6 +230,8 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
 DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                          const Step &step) {
     phase = opaque(phase);
+    layer = opaque(layer);
+    lane = opaque(lane);
     constexpr u32 products = 1 << phaseQkv | 1 << phaseOutput | 1 << phaseGateUp | 1 << phaseDown;
     either((products >> phase & 1) != 0, [&]() INLINED { multiplyPhase(p, w, stream, phase, layer, lane, step); },
            [&]() INLINED {

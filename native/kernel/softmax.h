@@ -30,16 +30,16 @@ template <u32 queries, u32 elements> DEV float admit(Softmax<queries, elements> 
     return weight;
 }
 
-/// Adds up the waves' softmaxes and publishes the chunk's in `out` (tagged words of [heads, chunks, headDim + 2]):
-/// maximum, sum of weights, weighted values.
+/// Floats of shared memory in which the waves leave their softmaxes of a pass: [wave][query][headDim + 2].
+DEV u32 keptFloats(Arguments &p) { return workgroupWaves * maxQueries * (p.headDim + 2); }
+
+/// Leaves a wave's softmaxes of a pass at `kept`, for the workgroup to add up: maximum, sum of weights, weighted
+/// values.
 template <u32 queries, u32 elements>
-DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 head, u32 count, u32 chunk,
-                      Softmax<queries, elements> &state) {
-    Arguments &p = *refresh(&all);
-    const u32 width = p.headDim + 2;
+DEV void keepSoftmax(Arguments &p, const Worker &w, u32 kept, const Softmax<queries, elements> &state) {
 #pragma unroll
     for (u32 q = 0; q < queries; q++) {
-        const u32 at = merge + (w.wave * maxQueries + q) * width;
+        const u32 at = kept + (w.wave * maxQueries + q) * (p.headDim + 2);
         const float sum = waveSum(state.sum[q]);
         if (w.lane == 0) {
             *shared(at) = state.top[q];
@@ -53,14 +53,21 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 h
             }
         }
     }
-    barrier();
+    rejoin();
+}
+
+/// Adds up the waves' softmaxes of a pass with `count` queries and publishes the chunk's in `out` (tagged words of
+/// [heads, chunks, headDim + 2]), the first query's as head `head`.
+DEV void publishChunk(Arguments &all, const Worker &w, u32 kept, u64 out, u32 head, u32 count, u32 chunk) {
+    Arguments &p = *refresh(&all);
+    const u32 width = p.headDim + 2;
     constexpr u32 wordThreads = workgroupThreads / maxQueries; // that share a query's words
     for (u32 q = threadIndex() / wordThreads; q < count; q += maxQueries) {
         for (u32 word = threadIndex() % wordThreads; word <= p.headDim; word += wordThreads) {
             float tops[workgroupWaves], parts[workgroupWaves], top = -1e30f, sum = 0.0f;
 #pragma unroll
             for (u32 v = 0; v < workgroupWaves; v++) { // all loads at once
-                const u32 at = merge + (v * maxQueries + q) * width;
+                const u32 at = kept + (v * maxQueries + q) * width;
                 tops[v] = *shared(at);
                 parts[v] = *shared(at + 1 + word);
             }
@@ -80,7 +87,6 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 merge, u64 out, u32 h
         }
     }
     rejoin();
-    barrier();
 }
 
 } // namespace monokernel::kernel

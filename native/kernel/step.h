@@ -7,13 +7,14 @@
 
 namespace monokernel::kernel {
 
-DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane, Step step,
+DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, Parked phase, Parked layer, Parked lane, Step step,
                   Choice &choice) {
     renew(w);
     step = {opaque(step.position), opaque(step.count), opaque(step.token), opaque(step.row)};
     phase = opaque(phase);
     layer = opaque(layer);
     lane = opaque(lane);
+    w.timeline.enter(p, w.group, w.wave, phase, layer, step.count > 1);
     either(
         phase == phaseAttention,
         [&]() INLINED {
@@ -29,6 +30,7 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phase, u32 
                 },
                 [&]() INLINED { runDecodePhase(p, w, stream, phase, layer, lane, step, choice); });
         });
+    w.timeline.mark(momentEnd);
 }
 
 /// From a lane of a phase to the workgroup's next: past the last one where the phase is of all lanes.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "device.h"
+#include "timeline.h"
 
 namespace monokernel::kernel {
 
@@ -16,6 +16,7 @@ struct Worker {
     Parked block; ///< counts row blocks: which of the two partial buffers is in use
     Parked phase; ///< counts matrix phases: which of the two norm sums is in use
     u32 failed;   ///< 0 or 1
+    Timeline timeline;
 };
 
 /// The same worker; what is computed from it is computed where it is used, not far above.

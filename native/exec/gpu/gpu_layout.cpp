@@ -167,6 +167,16 @@ void describeWindow(Parameters &p, const ModelSpec &spec) {
     }
 }
 
+/// A prefill step's tokens are dealt out to the workgroups that are there for a KV head and chunk, but at most
+/// `mostTokens` to one at once. Returns how many it has at most.
+uint32_t describeTokenShares(Parameters &p, uint32_t mostTokens) {
+    constexpr uint32_t tokens = kernel::maxPrefillTokens;
+    const uint32_t fewest = (tokens + mostTokens - 1) / mostTokens;
+    p.tokenShares = std::clamp(p.members / (p.laneKvHeads * p.chunks), std::min(fewest, tokens), tokens);
+    p.tokenSharesDivisor = kernel::divisorOf(p.tokenShares);
+    return (tokens + p.tokenShares - 1) / p.tokenShares;
+}
+
 /// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
 /// the ring of weight tiles.
 void describeSharedMemory(GpuLayout &layout) {
@@ -178,9 +188,13 @@ void describeSharedMemory(GpuLayout &layout) {
     }
     const uint32_t sums = target.waves() * target.tileBlocks * 16 * kernel::maxPrefillTokens; // of a prefill group
     p.scratchOffset = 0;
-    const uint32_t scratch = (p.headGroup + 2) * p.headDim + target.waves() * maxQueriesOfPass * (p.headDim + 2);
-    p.partialOffset = (std::max({stage, sums, scratch, 64 * target.waves()}) + 3) / 4 * 4;
+    const uint32_t vectors = (p.headGroup + 2) * p.headDim; // of a token's attention
+    const uint32_t merging = target.waves() * maxQueriesOfPass * (p.headDim + 2), cached = target.waves() * p.headDim;
+    const uint32_t room = std::max({stage, sums, vectors + merging, cached, 64 * target.waves()});
+    const uint32_t tokens = describeTokenShares(p, (room - merging) / vectors);
+    p.partialOffset = (room + 3) / 4 * 4;
     p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
+    p.attentionSlots = (p.sumsOffset - tokens * vectors) / merging; // attention has no partial sums
     const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
     p.ringOffset = (end + 31) / 32 * 32;
     const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.maxTileBytes() + 8);

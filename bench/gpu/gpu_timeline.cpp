@@ -1,0 +1,230 @@
+// Where a step's time goes, phase by phase, on the first usable GPU and on all of its kind: gpu_timeline KERNELS [2B]
+// [nano], with kernels built to note times (kernel/timeline.h). Prints medians over waves and layers of the last decode
+// step and the last prefill step of a request of 512 tokens. Notes cost time: steps are longer than gpu_bench's.
+
+#include "devices.h"
+#include "exec/gpu/gpu_layout.h"
+#include "kernel/timeline_layout.h"
+#include "random_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+using namespace monokernel;
+
+namespace {
+
+constexpr uint32_t phases = kernel::timelinePhases, moments = kernel::momentCount;
+constexpr std::array<const char *, phases> phaseNames{"norm",   "qkv",         "cache", "attention", "merge", "output",
+                                                      "norm 2", "gate and up", "down",  "aggregate", "head"};
+
+/// Gives the kernel a place for its times.
+class TimelineDriver final : public bench::ForwardingDriver {
+public:
+    explicit TimelineDriver(std::unique_ptr<GpuDriver> driver) : ForwardingDriver(std::move(driver)) {}
+
+    void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
+                uint32_t sharedBytes) override {
+        std::memcpy(&parameters_, parameters.data(), sizeof parameters_);
+        waves_ = workgroups * waves(threads);
+        const uint64_t words = kernel::timelinePlace(parameters_.layers, waves_, 0, 0, 0) * moments;
+        if (times_.size() < words) {
+            times_.resize(words);
+            address_ = allocate(words * sizeof(uint64_t));
+        }
+        clear(address_, words * sizeof(uint64_t));
+        parameters_.timeline = address_;
+        ForwardingDriver::launch(std::as_bytes(std::span(&parameters_, 1)), workgroups, threads, sharedBytes);
+    }
+
+    void read() { download(std::as_writable_bytes(std::span(times_)), address_); }
+    const kernel::Parameters &parameters() const { return parameters_; }
+    uint32_t waveCount() const { return waves_; }
+    uint32_t wavesOfGroup() const { return waves_ / parameters_.workgroups; }
+    /// 0 if the wave noted nothing.
+    uint64_t time(uint32_t wave, bool prefill, uint32_t layer, uint32_t phase, uint32_t moment) const {
+        return times_[kernel::timelinePlace(parameters_.layers, wave, prefill ? 1 : 0, layer, phase) * moments +
+                      moment];
+    }
+
+private:
+    uint32_t waves(uint32_t threads) { return threads / (device().target == "gfx942" ? 64 : 32); }
+
+    kernel::Parameters parameters_{};
+    std::vector<uint64_t> times_;
+    uint64_t address_ = 0;
+    uint32_t waves_ = 0;
+};
+
+double median(std::vector<double> &values) {
+    if (values.empty()) {
+        return 0.0;
+    }
+    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
+    return values[values.size() / 2];
+}
+
+/// Both clocks are noted in 32 bits; differences go round them.
+uint32_t ticksBetween(uint64_t from, uint64_t to) { return static_cast<uint32_t>(to) - static_cast<uint32_t>(from); }
+int32_t wallBetween(uint64_t from, uint64_t to) {
+    return static_cast<int32_t>(static_cast<uint32_t>(to >> 32) - static_cast<uint32_t>(from >> 32));
+}
+
+/// The first and the last phase that a step of this kind runs.
+struct StepOf {
+    const TimelineDriver &device;
+    bool prefill;
+
+    uint32_t firstPhase() const { return prefill ? 0 : 1; }
+    uint64_t begin(uint32_t wave) const { return device.time(wave, prefill, 0, firstPhase(), kernel::momentBegin); }
+    uint64_t end(uint32_t wave) const {
+        const uint32_t layers = device.parameters().layers;
+        return device.time(wave, prefill, layers - 1, 8, kernel::momentEnd);
+    }
+    /// Wall-clock units a tick, from the layers of all waves.
+    double perTick() const {
+        std::vector<double> rates;
+        for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
+            const uint32_t ticks = ticksBetween(begin(wave), end(wave));
+            rates.push_back(ticks == 0 ? 0.0 : wallBetween(begin(wave), end(wave)) / static_cast<double>(ticks));
+        }
+        return median(rates);
+    }
+};
+
+void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_t layers, double microsecondsPerTick) {
+    std::array<std::vector<double>, moments> parts; // up to each moment from the one before; [0]: all of the phase
+    std::vector<double> attended;
+    for (uint32_t wave = 0; wave < step.device.waveCount(); wave++) {
+        for (uint32_t layer = firstLayer; layer < firstLayer + layers; layer++) {
+            const auto at = [&](uint32_t moment) { return step.device.time(wave, step.prefill, layer, phase, moment); };
+            uint64_t before = at(kernel::momentBegin);
+            if (before == 0) {
+                continue;
+            }
+            const bool idle = phase == 3 && at(kernel::momentInput) == 0; // no unit of attention
+            if (idle) {
+                continue;
+            }
+            parts[0].push_back(ticksBetween(before, at(kernel::momentEnd)));
+            for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
+                if (at(moment) != 0) {
+                    parts[moment].push_back(ticksBetween(before, at(moment)));
+                    before = at(moment);
+                }
+            }
+        }
+    }
+    if (parts[0].empty()) {
+        return;
+    }
+    const size_t waves = parts[0].size() / layers;
+    std::printf("  %-12s %6.2f", phaseNames[phase], median(parts[0]) * microsecondsPerTick);
+    for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
+        std::printf("  %6.2f", median(parts[moment]) * microsecondsPerTick);
+    }
+    std::printf("   %zu waves\n", waves);
+}
+
+/// How far apart the lanes finish the last layer, by the clock of the whole device.
+void printLaneEnds(const StepOf &step) {
+    const kernel::Parameters &p = step.device.parameters();
+    std::vector<uint64_t> ends(p.lanes, 0);
+    for (uint32_t wave = 0; wave < step.device.waveCount(); wave++) {
+        const uint32_t group = wave / step.device.wavesOfGroup();
+        uint64_t &end = ends[p.xccs > 1 ? group / p.members % p.lanes : group % p.lanes];
+        if (end == 0 || wallBetween(end, step.end(wave)) > 0) {
+            end = step.end(wave);
+        }
+    }
+    const uint64_t first =
+        *std::ranges::min_element(ends, [](uint64_t a, uint64_t b) { return wallBetween(a, b) > 0; });
+    std::printf("  lanes end, after the first:");
+    for (const uint64_t end : ends) {
+        std::printf(" %.1f", wallBetween(first, end) / 1e3);
+    }
+    std::printf(" us\n");
+}
+
+void printStep(const TimelineDriver &device, const char *name, bool prefill) {
+    const StepOf step{device, prefill};
+    const double perTick = step.perTick() * (device.device().target == "gfx942" ? 10.0 : 1.0) / 1e3;
+    const uint32_t layers = device.parameters().layers;
+    std::vector<double> all;
+    for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
+        all.push_back(ticksBetween(step.begin(wave), step.end(wave)));
+    }
+    std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, handed over\n", name,
+                prefill ? "prefill" : "decode", median(all) * perTick, layers);
+    for (uint32_t phase = 0; phase < phases; phase++) {
+        const bool head = phase >= 9;
+        printPhase(step, phase, head ? layers : 0, head ? 1 : layers, perTick);
+    }
+    printLaneEnds(step);
+    std::fflush(stdout);
+}
+
+void showShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices,
+               const std::filesystem::path &kernels) {
+    const std::filesystem::path folder =
+        std::filesystem::temp_directory_path() / (std::string("monokernel-timeline-") + name);
+    bench::writeModel(folder, shape);
+    const Model model = Model::open(folder);
+    const GpuOptions options{kernels, 1, 0};
+    for (uint32_t count = 1; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
+        const GpuLayout layout = layOut(makePlan(model.spec()), devices.front(), options, count);
+        const kernel::Parameters &p = layout.parameters;
+        std::vector<std::unique_ptr<GpuDriver>> drivers;
+        std::vector<TimelineDriver *> timelines;
+        for (const GpuDevice &device : devices.first(count)) {
+            auto timeline = std::make_unique<TimelineDriver>(bench::withRandomWeights(
+                openGpuDriver(device), layout.weightBytes, p.embedding, p.embedding + p.hidden * 2ull * p.vocabulary));
+            timelines.push_back(timeline.get());
+            drivers.push_back(std::move(timeline));
+        }
+        const auto executor = makeGpuExecutor(std::move(drivers), model, options, {});
+        std::vector<int32_t> prompt(512);
+        for (size_t i = 0; i < prompt.size(); i++) {
+            prompt[i] = static_cast<int32_t>(i * 7919 % shape.vocabulary);
+        }
+        SequenceJob job;
+        job.tokens = prompt;
+        job.maxTokens = 64;
+        for (int run = 0; run < 2; run++) {
+            executor->run(job, [](GeneratedToken) {});
+        }
+        for (uint32_t device = 0; device < count; device++) {
+            timelines[device]->read();
+            const std::string label =
+                std::string(name) + ", device " + std::to_string(device + 1) + " of " + std::to_string(count);
+            printStep(*timelines[device], label.c_str(), false);
+            printStep(*timelines[device], label.c_str(), true);
+        }
+    }
+    std::filesystem::remove_all(folder);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano]\n");
+        return 2;
+    }
+    try {
+        const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
+        for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
+            if (argc == 2 ||
+                std::any_of(argv + 2, argv + argc, [&](std::string_view wanted) { return wanted == name; })) {
+                showShape(name, shape, devices, argv[1]);
+            }
+        }
+        return 0;
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}
