@@ -9,17 +9,22 @@
 
 namespace monokernel::kernel {
 
-/// The sum over lanes that belongs before a phase, by one wave of each workgroup.
-DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
+/// The sum over lanes that belongs before a phase of a step of `count` tokens, by one wave of each workgroup.
+DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer, u32 count) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
     layer = opaque(layer);
     if (w.wave != workgroupWaves - 1 || p.allLanes == 1) {
         return;
     }
-    if (phase == phaseHead && p.headInput != headOwnLane) {
-        sumLanes(p, w, waitHeadInput, layer, p.headLanes, p.headSum);
-        return;
+    if (phase == phaseHead) {
+        if (p.headInput != headOwnLane) {
+            sumLanes(p, w, waitHeadInput, layer, p.headLanes, p.headSum);
+            return;
+        }
+        if (count > 1) {
+            return; // its streams are not the workgroups' own
+        }
     }
     const bool attention = phase == phaseGateUp, ffn = (phase == phaseQkv && layer > 0) || phase > phaseDown;
     const u32 made = ffn ? layer - 1 : layer, module = ffn ? moduleFfn : moduleAttention;
@@ -38,7 +43,8 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
     const auto stage = [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); };
-    if (readsResidual(p, phase)) {
+    const bool brought = phase == phaseHead && step.count > 1; // a prefill step has published the head's input
+    if (readsResidual(p, phase) && !brought) {
         UpdateWords from{};
         u64 embeddingRow = 0;
         u32 made = layer;
@@ -69,23 +75,24 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
                        stage);
     } else {
-        const bool down = phase == phaseDown;
-        const u64 words = down ? edgeWords(p, p.activation, layer, lane, p.laneFfn) : p.headSum;
+        const bool down = phase == phaseDown, own = p.headInput == headOwnLane;
+        const u64 words = down  ? edgeWords(p, p.activation, layer, lane, p.laneFfn)
+                          : own ? headWords(p, lane)
+                                : p.headSum;
         stageVector(p, w, m, down ? waitActivation : waitHeadInput, layer, words,
-                    !down && p.headInput == headSumOfLanes ? p.finalNorm : 0);
+                    down || p.headInput == headMeanOfNorms ? 0 : normWeights(p, p.finalNorm, 0, own ? lane : 0));
     }
     stageZeros(m, w);
     waveSync();
 }
 
-/// Publishes this workgroup's share of a lane's contribution to the head's input.
-DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane) {
+/// Publishes elements [begin, end) of a lane's contribution to the head's input, which are staged.
+DEV void publishShare(Arguments &p, Worker &w, MatrixArguments &m, u32 lane, u32 begin, u32 end) {
     barrier();
     const float scale = p.headInput == headMeanOfNorms ? normScale(p, w.phase) * p.laneScale : 1.0f;
-    const u32 begin = p.hidden * w.member / p.members, end = p.hidden * (w.member + 1) / p.members;
     for (u32 i = begin + threadIndex(); i < end; i += workgroupThreads) {
         const u32 wave = i / (m.waveChunks * 8), index = i % (m.waveChunks * 8);
-        publishToAll(p, p.headLanes, (p.firstLane + lane) * p.hidden + i, scale * stagedValue(m, wave, index), w.tag);
+        publishToAll(p, headWords(p, lane), i, scale * stagedValue(m, wave, index), w.tag);
     }
     rejoin();
     barrier();
@@ -118,7 +125,7 @@ DEV void finishLogit(Arguments &p, const Worker &w, const Step &step, u32 token,
         return;
     }
     if (exists) {
-        admitLogit(p, choice, step.position + 1, token, value);
+        admitLogit(p, choice, step.position + step.count, token, value);
     }
     rejoin();
     if (cutsCandidates(p)) {
@@ -196,7 +203,10 @@ DEV void runDecodePhase(Arguments &all, Worker &w, WeightStream &stream, u32 pha
     stageInput(p, w, m, phase, layer, lane, step);
     w.timeline.mark(momentInput);
     either(
-        phase == phaseAggregate, [&]() INLINED { publishShare(p, w, m, lane); },
+        phase == phaseAggregate,
+        [&]() INLINED {
+            publishShare(p, w, m, lane, p.hidden * w.member / p.members, p.hidden * (w.member + 1) / p.members);
+        },
         [&]() INLINED {
             KERNEL_MARK("multiply");
             multiplyToken(p, w, m, stream, [&](u32 first, u32 rows, u32 partials) INLINED {

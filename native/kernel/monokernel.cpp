@@ -109,8 +109,9 @@ DEV void runRequest(Arguments &all, Worker &w) {
         Arguments &p = *refresh(&all);
         const u32 row =
             uniform(p.wanted != 0 ? global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)] : ~0u);
-        const Step step{position, Parked(stepTokens(p, position)), token, Parked(row)};
-        Choice choice = runStep(p, w, stream, step, Parked(position + 1 >= p.promptLength || row != ~0u ? 1 : 0));
+        const u32 count = stepTokens(p, position);
+        const Step step{position, Parked(count), token, Parked(row)};
+        Choice choice = runStep(p, w, stream, step, Parked(runsHead(p, position, count) ? 1 : 0));
         choice.cancel = cancel != cancelNothing ? 1 : 0;
         position = opaque(position); // what was computed of it before the step is computed again after it
         release();                   // the cache, before the summary that lets others go on to read it
@@ -125,11 +126,11 @@ DEV void runRequest(Arguments &all, Worker &w) {
         }
         choice = collectSummaries(q, w);
         cancel = uniform(word);
-        const bool last = position + 1 >= q.promptLength;
-        if (last && q.wanted == 0 && cutsCandidates(q)) {
-            drawFromCandidates(q, w, position + 1, choice);
-        }
         position += step.count;
+        const bool last = position >= q.promptLength;
+        if (last && q.wanted == 0 && cutsCandidates(q)) {
+            drawFromCandidates(q, w, position, choice);
+        }
         w.tag++;
         const u32 cancelled = uniform(choice.cancel);
         if (anyFailed(q, w)) {

@@ -48,6 +48,9 @@ DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
     return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
 }
 
+/// Where a lane of this device has its contribution to the head's input: mailboxes.
+DEV u64 headWords(Arguments &p, u32 lane) { return p.headLanes + static_cast<u64>(p.firstLane + lane) * p.hidden * 8; }
+
 DEV u32 matrixOf(u32 phase) {
     switch (phase) {
     case phaseQkv:

@@ -57,14 +57,23 @@ DEV void publishParts(u64 words, u32 index, float a, float b, u32 tag) {
     publishWord(global<u64>(words) + index + 1, taggedWord(secondParts(parts), tag));
 }
 
-/// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input.
+/// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input; past the last
+/// layer the last token's alone, as the lane's contribution to the head's input.
 DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
-    auto &&m = matrixArguments(p, module == moduleAttention ? matrixQkv : matrixGateUp);
-    const u64 gamma = normWeights(p, module == moduleAttention ? p.attentionNorm : p.ffnNorm, layer, lane);
+    const bool past = layer == p.layers;
+    const Parked head(past ? 1 : 0), raw(past && p.headInput == headOwnLane ? 1 : 0); // which the head norms itself
+    auto &&m = matrixArguments(p, past ? matrixHead : module == moduleAttention ? matrixQkv : matrixGateUp);
+    u64 gamma = normWeights(p, module == moduleAttention ? p.attentionNorm : p.ffnNorm, layer, lane);
+    if (past) {
+        gamma = p.headInput == headMeanOfNorms ? normWeights(p, p.finalNorm, 0, lane) : 0;
+    }
     const bool first = module == moduleAttention && layer == 0;
     const u32 before = module == moduleAttention ? moduleFfn : moduleAttention, made = layer - (before == moduleFfn);
     for (u32 token = w.member; token < step.count; token += p.members) {
+        if (head != 0 && token + 1 < step.count) {
+            continue;
+        }
         const u64 residual = p.prefillResidual + (static_cast<u64>(lane) * maxPrefillTokens + token) * p.hidden * 4;
         const u64 out = prefillModuleWords(p, p.prefillNormed, layer, module, lane, token, p.hidden);
         u64 embeddingRow = 0;
@@ -75,13 +84,26 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
         const auto update = [&](const auto &index, auto &x, auto &y)
                                 INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
         bringResidual<lanePairs>(p, w, m, residual, embeddingRow, gamma, update,
-                                 [&](u32, u32 index, float a, float b)
-                                     INLINED { publishParts(out, index, a, b, w.tag); });
+                                 [&](u32 local, u32 index, float a, float b) INLINED {
+                                     if (raw != 0) {
+                                         publish(headWords(p, lane), index, a, w.tag);
+                                         publish(headWords(p, lane), index + 1, b, w.tag);
+                                     } else if (head != 0) {
+                                         stagePair(m, w.wave, local, a, b);
+                                     } else {
+                                         publishParts(out, index, a, b, w.tag);
+                                     }
+                                 });
+        if (head != 0 && raw == 0) {
+            publishShare(p, w, m, lane, 0, p.hidden);
+            continue;
+        }
         barrier();
-        if (threadIndex() == 0) {
+        if (threadIndex() == 0 && head == 0) {
             publish(prefillModuleWords(p, p.prefillScale, layer, module, lane, token, 1), 0, normScale(p, w.phase),
                     w.tag);
         }
+        rejoin();
         w.phase += 1;
     }
 }
@@ -235,8 +257,8 @@ DEV void runPrefillPhase(Arguments &p, Worker &w, WeightStream &stream, u32 phas
     constexpr u32 products = 1 << phaseQkv | 1 << phaseOutput | 1 << phaseGateUp | 1 << phaseDown;
     either((products >> phase & 1) != 0, [&]() INLINED { multiplyPhase(p, w, stream, phase, layer, lane, step); },
            [&]() INLINED {
-               if (phase == phaseNormAttention || phase == phaseNormFfn) {
-                   publishNormed(p, w, phase == phaseNormAttention ? moduleAttention : moduleFfn, layer, lane, step);
+               if (phase == phaseNormAttention || phase == phaseNormFfn || phase == phaseAggregate) {
+                   publishNormed(p, w, phase == phaseNormFfn ? moduleFfn : moduleAttention, layer, lane, step);
                } else if (phase == phaseCache) {
                    cacheTokens(p, w, layer, lane, step);
                } else {

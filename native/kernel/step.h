@@ -23,7 +23,7 @@ DEV void runPhase(Arguments &p, Worker &w, WeightStream &stream, Parked phase, P
         },
         [&]() INLINED {
             either(
-                __builtin_expect(step.count > 1, 0),
+                __builtin_expect(step.count > 1 && phase != phaseHead, 0),
                 [&]() INLINED {
                     KERNEL_MARK("prefill");
                     runPrefillPhase(p, w, stream, phase, layer, lane, step);
@@ -47,8 +47,8 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         KERNEL_MARK("dispatch");
         Arguments &p = *refresh(&all);
         renew(w);
-        if (step.count <= 1) {
-            runSums(p, w, phase, layer);
+        if (step.count <= 1 || phase == phaseHead) {
+            runSums(p, w, phase, layer, step.count);
         }
         for (Parked lane = w.firstLane; lane < refresh(&all)->lanes; lane += lanesToNext(all, w, phase)) {
             runPhase(p, w, stream, phase, layer, lane, step, choice);
@@ -57,10 +57,10 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         phase = nextPhase(phase, step.count > 1);
         if (phase == layerPhases) {
             layer += 1;
-            phase = layer < q.layers             ? u32(step.count > 1 ? phaseNormAttention : phaseQkv)
-                    : head == 0                  ? phaseHead + 1
-                    : q.headInput == headOwnLane ? phaseHead
-                                                 : phaseAggregate;
+            phase = layer < q.layers ? u32(step.count > 1 ? phaseNormAttention : phaseQkv)
+                    : head == 0      ? phaseHead + 1
+                    : q.headInput == headOwnLane && step.count <= 1 ? phaseHead
+                                                                    : phaseAggregate;
         }
     }
     return head != 0 ? workgroupChoice(w, refresh(&all)->scratchOffset, choice) : choice;

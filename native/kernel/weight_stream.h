@@ -8,22 +8,25 @@ DEV bool logitsWanted(Arguments &p, u32 position) {
     return uniform(p.wanted != 0 ? global<const u32>(p.wanted)[position] : ~0u) != ~0u;
 }
 
-/// Whether the step at `position` runs the head: the last prompt token, every generated one, and positions whose logits
-/// are wanted.
-DEV bool runsHead(Arguments &p, u32 position) { return position + 1 >= p.promptLength || logitsWanted(p, position); }
-
-/// Tokens of the step at `position`: as many as a prefill step takes before the next one that needs the head.
+/// Tokens of the step at `position`: as many of the prompt as a prefill step takes, up to a position whose logits are
+/// wanted, which has a step of its own.
 DEV u32 stepTokens(Arguments &all, u32 position) {
     Arguments &p = *refresh(&all);
     if (position + 1 >= p.promptLength) {
         return 1;
     }
-    const u32 most = minimum(p.prefillTokens, p.promptLength - 1 - position);
+    const u32 most = minimum(p.prefillTokens, p.promptLength - position);
     u32 count = 1;
     while (count < most && !(p.wanted != 0 && (logitsWanted(p, position) || logitsWanted(p, position + count)))) {
         count++;
     }
     return count;
+}
+
+/// Whether a step of `count` tokens runs the head, for its last one: the end of the prompt, every generated token, and
+/// positions whose logits are wanted.
+DEV bool runsHead(Arguments &p, u32 position, u32 count) {
+    return position + count >= p.promptLength || logitsWanted(p, position);
 }
 
 /// A wave's weights as one endless sequence of tiles in the order of use, over phases and steps. Knows nothing of
@@ -94,7 +97,7 @@ private:
             } else if (matrix == matrixDown && layer + 1 < p.layers) {
                 matrix = matrixQkv;
                 layer += 1;
-            } else if (matrix == matrixDown && runsHead(p, position)) {
+            } else if (matrix == matrixDown && runsHead(p, position, stepTokens(p, position))) {
                 matrix = matrixHead;
                 layer = 0;
             } else {
