@@ -10,6 +10,7 @@
 #include "stream_parameters.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <functional>
@@ -62,13 +63,25 @@ double streamRate(const GpuDevice &device, const std::filesystem::path &folder, 
     return best;
 }
 
+constexpr uint32_t promptLength = 512;
+
+double median(std::vector<double> &values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+/// New tokens of a prompt whose others are in the cache: what is typed between two completions.
+constexpr std::array<uint32_t, 2> fewTokens{20, 4};
+
 struct Speed {
-    double decode = 0.0, firstToken = 0.0, prefill = 0.0;
+    double decode = 0.0, firstToken = 0.0;
+    std::array<double, fewTokens.size()> firstOfFew{};
 };
 
 /// Medians over `runs` requests with fresh random prompts.
 Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, uint32_t newTokens, int runs) {
     std::vector<double> decode, first;
+    std::array<std::vector<double>, fewTokens.size()> few;
     uint64_t state = 12345;
     for (int run = 0; run < runs; run++) {
         std::vector<int32_t> prompt(promptTokens);
@@ -80,14 +93,17 @@ Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, ui
         job.tokens = prompt;
         job.maxTokens = newTokens;
         const SequenceResult result = executor.run(job, [](GeneratedToken) {});
+        job.maxTokens = 1;
+        for (size_t i = 0; i < few.size(); i++) {
+            job.reused = promptTokens - fewTokens[i];
+            few[i].push_back(executor.run(job, [](GeneratedToken) {}).timeToFirstToken);
+        }
         if (run > 0) {
             decode.push_back((result.generated - 1) / result.decodeSeconds);
             first.push_back(result.timeToFirstToken);
         }
     }
-    std::sort(decode.begin(), decode.end());
-    std::sort(first.begin(), first.end());
-    return {decode[decode.size() / 2], first[first.size() / 2], promptTokens / first[first.size() / 2]};
+    return {median(decode), median(first), {median(few[0]), median(few[1])}};
 }
 
 /// Bytes of weights a decoded token reads, without padding.
@@ -103,8 +119,11 @@ void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, co
                 "%.1f %% padding)\n",
                 name, speed.decode, 1e3 / speed.decode, rate, 100.0 * rate / readRate, bytes / 1e9,
                 100.0 * (static_cast<double>(layout.weightBytes) / bytes - 1.0));
-    std::printf("%-6s first token after %.2f ms with a 512-token prompt: prefill %.0f tok/s\n", name,
-                speed.firstToken * 1e3, speed.prefill);
+    std::printf(
+        "%-6s first token of a %u-token prompt after %.2f ms (%.0f tok/s), of %u and %u new tokens after %.2f and "
+        "%.2f ms\n",
+        name, promptLength, speed.firstToken * 1e3, promptLength / speed.firstToken, fewTokens[0], fewTokens[1],
+        speed.firstOfFew[0] * 1e3, speed.firstOfFew[1] * 1e3);
     std::fflush(stdout);
 }
 
@@ -150,7 +169,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
             for (size_t d = 0; i > 0 && d < loaded.drivers.size(); d++) { // the first one is loaded
                 loaded.drivers[d]->loadKernel(kernels[i] / layout.target.file);
             }
-            const Speed speed = measure(*loaded.executor, shape.vocabulary, 512, 256, 6);
+            const Speed speed = measure(*loaded.executor, shape.vocabulary, promptLength, 256, 6);
             if (count == 1) {
                 one[i] = 1.0 / speed.decode;
                 report(name, model.spec(), layout, speed, readRate);

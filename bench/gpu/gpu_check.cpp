@@ -61,6 +61,9 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
     const golden::Output output = checkGreedy(*executor, expected, name);
     const auto count = static_cast<uint32_t>(expected.greedy.size());
     expect(golden::run(*executor, golden::greedyJob(expected.prompt, count)) == output, name + " the same bits again");
+    SequenceJob alone = golden::greedyJob(expected.prompt, count);
+    alone.reused = static_cast<uint32_t>(expected.prompt.size()) - 1;
+    expect(golden::run(*executor, alone) == output, name + " the same bits with the prompt's last token alone");
 }
 
 /// A prompt many times over: a race need not show at once.

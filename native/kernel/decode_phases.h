@@ -9,22 +9,17 @@
 
 namespace monokernel::kernel {
 
-/// The sum over lanes that belongs before a phase of a step of `count` tokens, by one wave of each workgroup.
-DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer, u32 count) {
+/// The sum over lanes that belongs before a phase of a decode step, or before the head, by one wave of each workgroup.
+DEV void runSums(Arguments &all, Worker &w, u32 phase, u32 layer) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
     layer = opaque(layer);
     if (w.wave != workgroupWaves - 1 || p.allLanes == 1) {
         return;
     }
-    if (phase == phaseHead) {
-        if (p.headInput != headOwnLane) {
-            sumLanes(p, w, waitHeadInput, layer, p.headLanes, p.headSum);
-            return;
-        }
-        if (count > 1) {
-            return; // its streams are not the workgroups' own
-        }
+    if (phase == phaseHead && p.headInput != headOwnLane) {
+        sumLanes(p, w, waitHeadInput, layer, p.headLanes, p.headSum);
+        return;
     }
     const bool attention = phase == phaseGateUp, ffn = (phase == phaseQkv && layer > 0) || phase > phaseDown;
     const u32 made = ffn ? layer - 1 : layer, module = ffn ? moduleFfn : moduleAttention;

@@ -8,7 +8,7 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 lanePairs = 3; ///< pairs of elements for which a hardware lane waits for all lanes' outputs at once
+constexpr u32 lanePairs = 2; ///< pairs of elements for which a hardware lane waits for all lanes' outputs at once
 
 /// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order:
 /// its own comes last where the others' are delayed.

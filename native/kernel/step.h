@@ -47,8 +47,9 @@ DEV Choice runStep(Arguments &all, Worker &w, WeightStream &stream, const Step &
         KERNEL_MARK("dispatch");
         Arguments &p = *refresh(&all);
         renew(w);
-        if (step.count <= 1 || phase == phaseHead) {
-            runSums(p, w, phase, layer, step.count);
+        // After several tokens the head is as after one, but for a lane of one's own, whose stream has been published.
+        if (step.count <= 1 || (phase == phaseHead && p.headInput != headOwnLane)) {
+            runSums(p, w, phase, layer);
         }
         for (Parked lane = w.firstLane; lane < refresh(&all)->lanes; lane += lanesToNext(all, w, phase)) {
             runPhase(p, w, stream, phase, layer, lane, step, choice);

@@ -16,8 +16,11 @@ DEV u32 stepTokens(Arguments &all, u32 position) {
         return 1;
     }
     const u32 most = minimum(p.prefillTokens, p.promptLength - position);
+    if (p.wanted == 0) {
+        return most;
+    }
     u32 count = 1;
-    while (count < most && !(p.wanted != 0 && (logitsWanted(p, position) || logitsWanted(p, position + count)))) {
+    while (count < most && !(logitsWanted(p, position) || logitsWanted(p, position + count))) {
         count++;
     }
     return count;
@@ -97,13 +100,12 @@ private:
             } else if (matrix == matrixDown && layer + 1 < p.layers) {
                 matrix = matrixQkv;
                 layer += 1;
-            } else if (matrix == matrixDown && runsHead(p, position, stepTokens(p, position))) {
-                matrix = matrixHead;
-                layer = 0;
             } else {
-                matrix = matrixQkv;
+                const u32 tokens = stepTokens(p, position);
+                const bool head = matrix == matrixDown && runsHead(p, position, tokens);
+                matrix = head ? matrixHead : matrixQkv;
+                position += head ? 0 : tokens;
                 layer = 0;
-                position += stepTokens(p, position);
             }
         }
         enter(p, w);

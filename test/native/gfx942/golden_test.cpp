@@ -89,15 +89,21 @@ TEST(goldenLogitsByPrefillAndDecode) {
     CHECK_MESSAGE(largest == 304, std::to_string(largest) + " workgroups at most, an MI300X has 304 compute units");
 }
 
+/// Of each kind of head: the last token of a prompt is run with others or alone, and its step ends with the head.
 TEST(goldenPrefixReuseGivesTheSameTokens) {
-    TranslatedExecutor translated = open("laneformer-delay2", {16, 11, 300});
-    const golden::Folder expected = golden::readFolder(goldenFolder("laneformer-delay2"));
-    auto job = golden::greedyJob(expected.prompt, 6);
-    const golden::Output fresh = golden::run(*translated.executor, job);
-    job.reused = 30;
-    const golden::Output reused = golden::run(*translated.executor, job);
-    CHECK(fresh == reused);
-    CHECK(reused.result.prefilled == expected.prompt.size() - 30);
+    for (const char *name : {"laneformer-delay2", "laneformer-prenorm-agg", "laneformer-vocab-parallel", "qwen3"}) {
+        TranslatedExecutor translated = open(name, {16, 11, 300});
+        const golden::Folder expected = golden::readFolder(goldenFolder(name));
+        auto job = golden::greedyJob(expected.prompt, 3);
+        const golden::Output fresh = golden::run(*translated.executor, job);
+        const auto length = static_cast<u32>(expected.prompt.size());
+        for (const u32 reused : {30u, length - 1}) {
+            job.reused = reused;
+            const golden::Output output = golden::run(*translated.executor, job);
+            CHECK_MESSAGE(fresh == output, std::string(name) + ", " + std::to_string(reused) + " tokens reused");
+            CHECK(output.result.prefilled == length - reused);
+        }
+    }
 }
 
 TEST(goldenCancellationLeavesTheNextRequestRight) {
