@@ -5,8 +5,8 @@
 
 namespace monokernel::kernel {
 
-/// Notes when a wave reaches each phase of a step: in kernels built with MONOKERNEL_TIMELINE, for `npm run bench:gpu
-/// timeline` (bench/gpu/gpu_timeline.cpp). In those that ship it is nothing.
+/// Notes when a wave reaches each phase of a step: in kernels built with MONOKERNEL_TIMELINE, for `npm run
+/// gpu:timeline` (bench/gpu/gpu_timeline.cpp). In those that ship it is nothing.
 struct Timeline {
 #ifdef MONOKERNEL_TIMELINE
     u64 at; ///< the times of this wave's phase
