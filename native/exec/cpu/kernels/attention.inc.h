@@ -151,10 +151,12 @@ static void attendChunk(const AttentionChunk &c) {
     while (begin < end && seesNone(end - 1)) {
         end--;
     }
+    if (begin == end) {
+        return;
+    }
     // One row's products ask for themselves (CacheLine).
-    const bool asks = c.following != nullptr && end > begin + 1;
-    Ahead ahead{reinterpret_cast<const char *>(c.following), asks ? c.followingBytes : 0};
-    const size_t aTile = asks ? roundUp(c.followingBytes / ((end - begin + tileTokens - 1) / tileTokens), 64) : 0;
+    Ahead ahead{reinterpret_cast<const char *>(c.following), end > begin + 1 ? c.followingBytes : 0};
+    const size_t aTile = ahead.share((end - begin + tileTokens - 1) / tileTokens);
     for (uint32_t row = begin; row < end; row += tileTokens) {
         ahead.ask(aTile);
         attendTile(c, row, end - row < tileTokens ? end - row : tileTokens);

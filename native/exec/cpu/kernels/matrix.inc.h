@@ -194,6 +194,8 @@ struct Ahead {
     const char *at = nullptr;
     size_t bytes = 0;
 
+    /// What each of `tiles` asks for, in whole lines.
+    size_t share(uint32_t tiles) const { return roundUp(bytes / tiles, 64); }
     void ask(size_t most) {
         for (size_t i = 0; i < most && i < bytes; i += 64) {
             __builtin_prefetch(at + i, 0, 2);
@@ -206,13 +208,14 @@ struct Ahead {
 template <class Line, bool Accumulate>
 static void allTokens(PanelProduct<typename Line::X> p, uint32_t blocks, uint32_t tokens, Ahead ahead = {}) {
     constexpr uint32_t most = Line::mostTokens;
-    const size_t aTile = ahead.bytes == 0 ? 0 : roundUp(ahead.bytes / ((tokens + most - 1) / most), 64);
+    const size_t aTile = ahead.share((tokens + most - 1) / most);
     for (; tokens >= most; tokens -= most) {
         ahead.ask(aTile);
         allBlocks<Line, most, Accumulate>(p, blocks);
         p.x += most * p.xStride;
         p.y += most * p.yStride;
     }
+    ahead.ask(tokens > 0 ? aTile : 0);
     lastTokens<Line, Accumulate, most - 1>(p, blocks, tokens);
 }
 
