@@ -95,12 +95,25 @@ MK_INLINE void mergeValues(float *state, const float *later, float scale, uint32
     }
 }
 
-/// Rows [row, row + count), count <= tileTokens, all of which see some of the chunk.
-static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count) {
+/// Lines of a chunk's keys, and of a panel of its values.
+MK_INLINE uint32_t keyLines(const AttentionChunk &c) { return (c.headDim + CacheLine::depth - 1) / CacheLine::depth; }
+constexpr uint32_t valueLines = chunkPositions / CacheLine::depth;
+
+/// What a product of `lines` asks for of `ahead`, which moves on.
+MK_INLINE Ahead askedBy(Ahead &ahead, uint32_t lines) {
+    const size_t most = lines * size_t{CacheLine::askedLines} * 64;
+    const Ahead part{ahead.at, most < ahead.bytes ? most : ahead.bytes};
+    ahead.at += part.bytes;
+    ahead.bytes -= part.bytes;
+    return part;
+}
+
+/// Rows [row, row + count), count <= tileTokens, all of which see some of the chunk; asks for what is `ahead`.
+static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count, Ahead ahead) {
     using X = CacheLine::X;
     const float *queries = c.queries + row * c.queryStride;
     ChunkRow rows[tileTokens];
-    scoreTile(c, queries, count, rows);
+    scoreTile(c, queries, count, rows, askedBy(ahead, keyLines(c)));
 
     // Step by step over all rows: within one, each step waits for the one before.
     const size_t stateWidth = attentionStateWidth(c.valueWidth);
@@ -131,7 +144,7 @@ static void attendTile(const AttentionChunk &c, uint32_t row, uint32_t count) {
         float values[tileTokens * panelRows] __attribute__((aligned(64)));
         allTokens<CacheLine, false>({reinterpret_cast<const char *>(c.values) + first * sizeof(float),
                                      c.valueWidth * sizeof(float), lines, weights, chunkPositions, values, panelRows},
-                                    width / blockRows, count);
+                                    width / blockRows, count, askedBy(ahead, valueLines));
         for (uint32_t r = 0; r < count; r++) {
             mergeValues(state + r * stateWidth + first, values + r * panelRows, weightScales[r], width, factors[r]);
         }
@@ -156,10 +169,17 @@ static void attendChunk(const AttentionChunk &c) {
     }
     // One row's products ask for themselves (CacheLine).
     Ahead ahead{reinterpret_cast<const char *>(c.following), end > begin + 1 ? c.followingBytes : 0};
-    const size_t aTile = ahead.share((end - begin + tileTokens - 1) / tileTokens);
+    const uint32_t panels = (c.valueWidth + panelRows - 1) / panelRows;
+    const uint32_t tiles = (end - begin + tileTokens - 1) / tileTokens;
+    size_t inTile = (keyLines(c) + panels * valueLines) * size_t{CacheLine::askedLines} * 64;
+    if (ahead.rest(tiles, inTile) == 0) { // so many tiles that each has few lines to ask for
+        inTile = 0;
+    }
+    const size_t rest = ahead.rest(tiles, inTile);
     for (uint32_t row = begin; row < end; row += tileTokens) {
-        ahead.ask(aTile);
-        attendTile(c, row, end - row < tileTokens ? end - row : tileTokens);
+        ahead.ask(rest);
+        attendTile(c, row, end - row < tileTokens ? end - row : tileTokens, {ahead.at, inTile});
+        ahead.at += inTile;
     }
 }
 

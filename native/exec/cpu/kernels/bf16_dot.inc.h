@@ -10,6 +10,7 @@ constexpr size_t bf16PieceBytes = panelRows * bf16PieceDepth * 2;
 struct Bf16DotLine {
     using X = uint32_t; ///< a pair of bf16
     static constexpr uint32_t mostTokens = 6;
+    static constexpr uint32_t askedLines = 0;
     static constexpr uint32_t blocks(uint32_t tokens) { return tokens > 0 ? panelBlocks : 0; }
 
     template <uint32_t Blocks, uint32_t Tokens, bool Accumulate> static void tile(PanelProduct<uint32_t> p) {

@@ -7,10 +7,10 @@ using CacheLine = F32Line;
 static void toCache(const float *x, uint32_t width, void *out) { __builtin_memcpy(out, x, width * sizeof(float)); }
 
 /// Products of `count` rows of queries with a chunk's keys.
-static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, ChunkRow *rows) {
+static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, ChunkRow *rows, Ahead ahead) {
     allTokens<CacheLine, false>({reinterpret_cast<const char *>(c.keys), chunkPositions * sizeof(float), c.headDim,
                                  queries, c.queryStride, reinterpret_cast<float *>(rows), chunkPositions},
-                                panelBlocks, count);
+                                panelBlocks, count, ahead);
 }
 
 /// The weight of a score that is so far from the peak.

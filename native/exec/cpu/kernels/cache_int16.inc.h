@@ -16,11 +16,15 @@ struct CacheLine {
     using X = uint32_t; ///< a pair of elements
     static constexpr uint32_t depth = 2;
     static constexpr uint32_t mostTokens = tileTokens;
+    static constexpr uint32_t askedLines = 1;
     static constexpr uint32_t blocks(uint32_t tokens) { return tokens > 0 ? panelBlocks : 0; }
 
     template <uint32_t Blocks, uint32_t Tokens, bool Accumulate> static void tile(PanelProduct<uint32_t> p) {
         Int sums[Blocks][Tokens] = {};
         for (uint32_t line = 0; line < p.lines; line++) {
+            if (Tokens > 1 && p.asked != nullptr) {
+                __builtin_prefetch(p.asked + line * size_t{64}, 0, 2);
+            }
             Int pairs[Blocks];
 #pragma GCC unroll 8
             for (uint32_t b = 0; b < Blocks; b++) {
@@ -91,7 +95,7 @@ static void toCache(const float *x, uint32_t width, void *out) {
 }
 
 /// Products of `count` rows of queries with a chunk's keys, without their scales.
-static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, ChunkRow *rows) {
+static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t count, ChunkRow *rows, Ahead ahead) {
     const uint32_t allLines = (c.headDim + 1) / 2;
     PanelProduct<uint32_t> p{reinterpret_cast<const char *>(c.keys),
                              chunkPositions * sizeof(float),
@@ -100,7 +104,7 @@ static void scoreTile(const AttentionChunk &c, const float *queries, uint32_t co
                              c.queryStride,
                              reinterpret_cast<float *>(rows),
                              chunkPositions};
-    allTokens<CacheLine, false>(p, panelBlocks, count);
+    allTokens<CacheLine, false>(p, panelBlocks, count, ahead);
     for (uint32_t first = p.lines; first < allLines; first += exactDepth / 2) {
         p.panel += p.lines * p.lineStride;
         p.x += p.lines;

@@ -70,6 +70,12 @@ template <size_t AskedAhead> struct Int8Tiles {
 #else
     static constexpr uint32_t mostTokens = 2;
 #endif
+    /// Lines that a tile of several tokens asks for with a group: where it has all blocks.
+#if defined(__AVX512F__)
+    static constexpr uint32_t askedLines = groupDepth / 4;
+#else
+    static constexpr uint32_t askedLines = 0;
+#endif
 
     /// Each output takes a register for its sum and one for the running group.
     static constexpr uint32_t blocks(uint32_t tokens) {
@@ -146,6 +152,9 @@ template <size_t AskedAhead> struct Int8Tiles {
 #pragma GCC unroll 8
         for (uint32_t line = 0; line < groupDepth / 4; line++) {
             UnsignedVector weights[Blocks];
+            if (Tokens > 1 && askedLines > 0 && p.asked != nullptr) {
+                __builtin_prefetch(p.asked + line * 64, 0, 2);
+            }
 #pragma GCC unroll 8
             for (uint32_t b = 0; b < Blocks; b++) {
                 weights[b] = loadBits(p.panel + b * 64);
@@ -178,6 +187,7 @@ template <size_t AskedAhead> struct Int8Tiles {
             }
         }
         p.x++;
+        p.asked += p.asked != nullptr ? askedLines * 64 : 0;
     }
 };
 

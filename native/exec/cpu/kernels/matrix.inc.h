@@ -25,6 +25,7 @@ template <class X> struct PanelProduct {
     size_t xStride; ///< in X
     float *y;
     size_t yStride;
+    const char *asked = nullptr; ///< what a tile of several tokens asks for into the L2 (Ahead)
 };
 
 /// A tile's sums: zeros, or what is in y.
@@ -55,6 +56,7 @@ MK_INLINE void storeSums(const Vector (&sums)[Blocks][Tokens], float *y, size_t 
 template <class Line> struct FusedTiles {
     using X = float;
     static constexpr uint32_t mostTokens = tileTokens;
+    static constexpr uint32_t askedLines = 0;
 
     /// Blocks of a tile of `tokens` tokens: as many accumulators as the registers hold beside weights and x.
     static constexpr uint32_t blocks(uint32_t tokens) {
@@ -188,35 +190,48 @@ static void lastTokens(const PanelProduct<typename Line::X> &p, uint32_t blocks,
     }
 }
 
-/// Weights that are wanted soon, asked for into the L2 a part with each tile: while tokens pass over a piece in the L1,
-/// memory has nothing else to do. They may end behind what there is, as nothing is read.
+/// Weights that are wanted soon, asked for into the L2 while tokens pass over a piece in the L1 and memory has nothing
+/// else to do: a line with each line that a tile multiplies, as many at once hold up its loads (docs/performance.md).
+/// They may end behind what there is, as nothing is read.
 struct Ahead {
     const char *at = nullptr;
-    size_t bytes = 0;
+    size_t bytes = 0; ///< wanted next; as much again is asked for if there are tiles enough
 
-    /// What each of `tiles` asks for, in whole lines.
-    size_t share(uint32_t tiles) const { return roundUp(bytes / tiles, 64); }
+    /// What is left to each of `tiles` that ask for `inTile` bytes by themselves.
+    size_t rest(uint32_t tiles, size_t inTile) const {
+        const size_t share = roundUp(bytes / tiles, 64);
+        return share > inTile ? share - inTile : 0;
+    }
     void ask(size_t most) {
-        for (size_t i = 0; i < most && i < bytes; i += 64) {
+        for (size_t i = 0; i < most; i += 64) {
             __builtin_prefetch(at + i, 0, 2);
         }
         at += most;
-        bytes -= most < bytes ? most : bytes;
     }
 };
 
 template <class Line, bool Accumulate>
 static void allTokens(PanelProduct<typename Line::X> p, uint32_t blocks, uint32_t tokens, Ahead ahead = {}) {
     constexpr uint32_t most = Line::mostTokens;
-    const size_t aTile = ahead.share((tokens + most - 1) / most);
+    const uint32_t tiles = (tokens + most - 1) / most;
+    const size_t inTile = p.lines * size_t{Line::askedLines} * 64;
+    const size_t rest = ahead.rest(tiles, inTile);
+    const char *const end = ahead.at + 2 * ahead.bytes;
+    const auto ask = [&] {
+        ahead.ask(rest);
+        p.asked = ahead.at < end ? ahead.at : nullptr;
+        ahead.at += p.asked != nullptr ? inTile : 0;
+    };
     for (; tokens >= most; tokens -= most) {
-        ahead.ask(aTile);
+        ask();
         allBlocks<Line, most, Accumulate>(p, blocks);
         p.x += most * p.xStride;
         p.y += most * p.yStride;
     }
-    ahead.ask(tokens > 0 ? aTile : 0);
-    lastTokens<Line, Accumulate, most - 1>(p, blocks, tokens);
+    if (tokens > 0) {
+        ask();
+        lastTokens<Line, Accumulate, most - 1>(p, blocks, tokens);
+    }
 }
 
 template <class Line> static void expandPanel(const char *panel, uint32_t blocks, uint32_t lines, float *out) {
