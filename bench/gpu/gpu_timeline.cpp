@@ -4,7 +4,7 @@
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
-#include "kernel/timeline_layout.h"
+#include "kernel/phase.h"
 #include "random_model.h"
 
 #include <algorithm>
@@ -50,8 +50,12 @@ public:
                       moment];
     }
 
+    /// What the clock of the whole device counts in.
+    double wallMicroseconds() const { return onGfx942() ? 1e-2 : 1e-3; }
+
 private:
-    uint32_t waves(uint32_t threads) { return threads / (device().target == "gfx942" ? 64 : 32); }
+    bool onGfx942() const { return device().target == "gfx942"; }
+    uint32_t waves(uint32_t threads) const { return threads / (onGfx942() ? 64 : 32); }
 
     kernel::Parameters parameters_{};
     std::vector<uint64_t> times_;
@@ -78,11 +82,11 @@ struct StepOf {
     const TimelineDriver &device;
     bool prefill;
 
-    uint32_t firstPhase() const { return prefill ? 0 : 1; }
+    uint32_t firstPhase() const { return prefill ? kernel::phaseNormAttention : kernel::phaseQkv; }
     uint64_t begin(uint32_t wave) const { return device.time(wave, prefill, 0, firstPhase(), kernel::momentBegin); }
     uint64_t end(uint32_t wave) const {
         const uint32_t layers = device.parameters().layers;
-        return device.time(wave, prefill, layers - 1, 8, kernel::momentEnd);
+        return device.time(wave, prefill, layers - 1, kernel::phaseDown, kernel::momentEnd);
     }
     /// Wall-clock units a tick, from the layers of all waves.
     double perTick() const {
@@ -97,16 +101,12 @@ struct StepOf {
 
 void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_t layers, double microsecondsPerTick) {
     std::array<std::vector<double>, moments> parts; // up to each moment from the one before; [0]: all of the phase
-    std::vector<double> attended;
     for (uint32_t wave = 0; wave < step.device.waveCount(); wave++) {
         for (uint32_t layer = firstLayer; layer < firstLayer + layers; layer++) {
             const auto at = [&](uint32_t moment) { return step.device.time(wave, step.prefill, layer, phase, moment); };
             uint64_t before = at(kernel::momentBegin);
-            if (before == 0) {
-                continue;
-            }
-            const bool idle = phase == 3 && at(kernel::momentInput) == 0; // no unit of attention
-            if (idle) {
+            const bool idle = phase == kernel::phaseAttention && at(kernel::momentInput) == 0; // no unit of attention
+            if (before == 0 || idle) {
                 continue;
             }
             parts[0].push_back(ticksBetween(before, at(kernel::momentEnd)));
@@ -144,14 +144,14 @@ void printLaneEnds(const StepOf &step) {
         *std::ranges::min_element(ends, [](uint64_t a, uint64_t b) { return wallBetween(a, b) > 0; });
     std::printf("  lanes end, after the first:");
     for (const uint64_t end : ends) {
-        std::printf(" %.1f", wallBetween(first, end) / 1e3);
+        std::printf(" %.1f", wallBetween(first, end) * step.device.wallMicroseconds());
     }
     std::printf(" us\n");
 }
 
 void printStep(const TimelineDriver &device, const char *name, bool prefill) {
     const StepOf step{device, prefill};
-    const double perTick = step.perTick() * (device.device().target == "gfx942" ? 10.0 : 1.0) / 1e3;
+    const double perTick = step.perTick() * device.wallMicroseconds();
     const uint32_t layers = device.parameters().layers;
     std::vector<double> all;
     for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
@@ -160,7 +160,7 @@ void printStep(const TimelineDriver &device, const char *name, bool prefill) {
     std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, handed over\n", name,
                 prefill ? "prefill" : "decode", median(all) * perTick, layers);
     for (uint32_t phase = 0; phase < phases; phase++) {
-        const bool head = phase >= 9;
+        const bool head = phase >= kernel::layerPhases;
         printPhase(step, phase, head ? layers : 0, head ? 1 : layers, perTick);
     }
     printLaneEnds(step);

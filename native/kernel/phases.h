@@ -6,23 +6,6 @@
 
 namespace monokernel::kernel {
 
-/// The phases of a layer in order, then the two of the head. Those that hand over what a decode step's workgroups each
-/// make for themselves are a prefill step's only.
-enum Phase : u32 {
-    phaseNormAttention,
-    phaseQkv,
-    phaseCache,
-    phaseAttention,
-    phaseMerge,
-    phaseOutput,
-    phaseNormFfn,
-    phaseGateUp,
-    phaseDown,
-    phaseAggregate,
-    phaseHead
-};
-constexpr u32 layerPhases = phaseAggregate;
-
 /// The phase after `phase`.
 DEV u32 nextPhase(u32 phase, bool prefill) {
     constexpr u32 skipping = 1 << phaseQkv | 1 << phaseAttention | 1 << phaseOutput;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "clock.h"
-#include "timeline_layout.h"
+#include "phase.h"
 
 namespace monokernel::kernel {
 

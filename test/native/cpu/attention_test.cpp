@@ -82,8 +82,8 @@ double largest(const std::vector<double> &row) {
     return most;
 }
 
-/// The states after all chunks, as heads.
-std::vector<Row> attended(const Kernels &kernels, const Heads &h) {
+/// The rows' states after all chunks.
+std::vector<Row> statesOf(const Kernels &kernels, const Heads &h) {
     ModelSpec spec;
     spec.layerCount = spec.kvHeadCount = 1;
     spec.headDim = h.headDim;
@@ -118,10 +118,20 @@ std::vector<Row> attended(const Kernels &kernels, const Heads &h) {
                              .following = following.data(),
                              .followingBytes = following.size()});
     }
-    std::vector<Row> out(h.rows(), Row(h.headDim));
+    std::vector<Row> out(h.rows());
     for (uint32_t r = 0; r < h.rows(); r++) {
-        kernels.finishState(states.data() + size_t{r} * attentionStateWidth(h.width()), h.width(), h.headDim,
-                            out[r].data());
+        const auto from = states.begin() + static_cast<ptrdiff_t>(r * attentionStateWidth(h.width()));
+        out[r].assign(from, from + static_cast<ptrdiff_t>(attentionStateWidth(h.width())));
+    }
+    return out;
+}
+
+/// The states as heads.
+std::vector<Row> attended(const Kernels &kernels, const Heads &h) {
+    std::vector<Row> out(h.rows(), Row(h.headDim));
+    const std::vector<Row> states = statesOf(kernels, h);
+    for (uint32_t r = 0; r < h.rows(); r++) {
+        kernels.finishState(states[r].data(), h.width(), h.headDim, out[r].data());
     }
     return out;
 }
@@ -266,6 +276,25 @@ TEST(rowsOfAnySize) {
         h.values = rowsOf(h, h.positions(), sized);
         h.queries = rowsOf(h, h.rows(), [&](uint32_t, uint32_t) { return normal(random) / (size * 600.0f); });
         checkHeads(h, "size " + std::to_string(size));
+    }
+}
+
+/// Sums of weights say how good exponentials are, as nothing is rounded to whole numbers in them. One score is 0, and
+/// all others are alike and below it; scores of one element are exact but for rounding to f32.
+TEST(sumsOfWeights) {
+    for (const InstructionSet &set : instructionSets()) {
+        for (float below = 0.05f; below < 30.0f; below *= 1.07f) {
+            Heads h{16, 1, 0, chunkPositions - 1, 1, {}, {}, {}};
+            const auto first = [](uint32_t d, float value) { return d == 0 ? value : 0.0f; };
+            h.queries = rowsOf(h, h.rows(), [&](uint32_t, uint32_t d) { return first(d, 1.0f); });
+            h.keys = rowsOf(h, h.positions(), [&](uint32_t p, uint32_t d) { return first(d, p == 0 ? 0.0f : -below); });
+            h.values = rowsOf(h, h.positions(), [&](uint32_t, uint32_t) { return 1.0f; });
+            const double found = statesOf(*set.kernels, h)[0][h.width() + 1];
+            const double wanted = 1.0 + (chunkPositions - 1) * std::exp(-double{below});
+            CHECK_MESSAGE(std::abs(found - wanted) <= (1e-6 + 2e-7 * below) * wanted,
+                          std::string(set.name) + ", " + std::to_string(below) + " below: " + std::to_string(found) +
+                              " instead of " + std::to_string(wanted));
+        }
     }
 }
 

@@ -99,9 +99,10 @@ MK_INLINE void mergeValues(float *state, const float *later, float scale, uint32
 MK_INLINE uint32_t keyLines(const AttentionChunk &c) { return (c.headDim + CacheLine::depth - 1) / CacheLine::depth; }
 constexpr uint32_t valueLines = chunkPositions / CacheLine::depth;
 
-/// What a product of `lines` asks for of `ahead`, which moves on.
+/// What a tile's product of `lines` can ask for; and what it asks for of `ahead`, which moves on.
+constexpr size_t askedBytes(uint32_t lines) { return lines * size_t{CacheLine::askedLines} * 64; }
 MK_INLINE Ahead askedBy(Ahead &ahead, uint32_t lines) {
-    const size_t most = lines * size_t{CacheLine::askedLines} * 64;
+    const size_t most = askedBytes(lines);
     const Ahead part{ahead.at, most < ahead.bytes ? most : ahead.bytes};
     ahead.at += part.bytes;
     ahead.bytes -= part.bytes;
@@ -171,7 +172,7 @@ static void attendChunk(const AttentionChunk &c) {
     Ahead ahead{reinterpret_cast<const char *>(c.following), end > begin + 1 ? c.followingBytes : 0};
     const uint32_t panels = (c.valueWidth + panelRows - 1) / panelRows;
     const uint32_t tiles = (end - begin + tileTokens - 1) / tileTokens;
-    size_t inTile = (keyLines(c) + panels * valueLines) * size_t{CacheLine::askedLines} * 64;
+    size_t inTile = askedBytes(keyLines(c) + panels * valueLines);
     if (ahead.rest(tiles, inTile) == 0) { // so many tiles that each has few lines to ask for
         inTile = 0;
     }

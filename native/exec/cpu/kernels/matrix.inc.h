@@ -195,18 +195,18 @@ static void lastTokens(const PanelProduct<typename Line::X> &p, uint32_t blocks,
 /// They may end behind what there is, as nothing is read.
 struct Ahead {
     const char *at = nullptr;
-    size_t bytes = 0; ///< wanted next; as much again is asked for if there are tiles enough
+    size_t bytes = 0; ///< wanted next; products of many tiles ask for as much again behind it
 
     /// What is left to each of `tiles` that ask for `inTile` bytes by themselves.
     size_t rest(uint32_t tiles, size_t inTile) const {
         const size_t share = roundUp(bytes / tiles, 64);
         return share > inTile ? share - inTile : 0;
     }
-    void ask(size_t most) {
-        for (size_t i = 0; i < most; i += 64) {
+    void ask(size_t now) {
+        for (size_t i = 0; i < now; i += 64) {
             __builtin_prefetch(at + i, 0, 2);
         }
-        at += most;
+        at += now;
     }
 };
 

@@ -4,11 +4,28 @@
 
 namespace monokernel::kernel {
 
+/// The phases of a layer in order, then the two of the head. Those that hand over what a decode step's workgroups each
+/// make for themselves are a prefill step's only.
+enum Phase : u32 {
+    phaseNormAttention,
+    phaseQkv,
+    phaseCache,
+    phaseAttention,
+    phaseMerge,
+    phaseOutput,
+    phaseNormFfn,
+    phaseGateUp,
+    phaseDown,
+    phaseAggregate,
+    phaseHead
+};
+constexpr u32 layerPhases = phaseAggregate;
+
 /// What a wave notes of a phase: it begins; its input has been brought (or, for attention, staged); it has multiplied
 /// (attended); it is done with the phase. 0 where there is nothing to note.
 enum Moment : u32 { momentBegin, momentInput, momentMultiplied, momentEnd, momentCount };
 
-constexpr u32 timelinePhases = 11; ///< of a layer, and those of the head in a layer of its own
+constexpr u32 timelinePhases = phaseHead + 1; ///< of a layer; the head's are noted as one more layer's
 
 /// Number of a wave's phase: [wave of the grid][decode, prefill][layers + 1][phases].
 constexpr u64 timelinePlace(u32 layers, u32 wave, u32 prefill, u32 layer, u32 phase) {
