@@ -19,10 +19,12 @@ public:
         std::string extents;
         for (const uint64_t extent : shape) {
             bytes *= extent;
-            extents += (extents.empty() ? "" : ",") + std::to_string(extent);
+            extents += extents.empty() ? "" : ",";
+            extents += std::to_string(extent);
         }
-        text_ += (text_.empty() ? "{" : ",") + ("\"" + name) + R"(":{"dtype":"BF16","shape":[)" + extents +
-                 R"(],"data_offsets":[)" + std::to_string(end_) + "," + std::to_string(end_ + bytes) + "]}";
+        text_ += text_.empty() ? "{" : ",";
+        text_ += "\"" + name + R"(":{"dtype":"BF16","shape":[)" + extents + R"(],"data_offsets":[)" +
+                 std::to_string(end_) + "," + std::to_string(end_ + bytes) + "]}";
         if (name.find("norm") != std::string::npos) {
             norms_.emplace_back(end_, bytes / 2);
         }
