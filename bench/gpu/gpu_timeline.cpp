@@ -1,6 +1,6 @@
 // Where a step's time goes, phase by phase, on the first usable GPU and on all of its kind: gpu_timeline KERNELS [2B]
 // [nano], with kernels built to note times (kernel/timeline.h). Prints medians over waves and layers of the last decode
-// step and the last prefill step of a request of 512 tokens. Notes cost time: steps are longer than gpu_bench's.
+// step and the last prefill step of a request of 512 tokens.
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
