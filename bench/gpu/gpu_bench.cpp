@@ -6,6 +6,7 @@
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/matrix_packing.h"
+#include "median.h"
 #include "random_model.h"
 #include "stream_parameters.h"
 
@@ -65,11 +66,6 @@ double streamRate(const GpuDevice &device, const std::filesystem::path &folder, 
 
 constexpr uint32_t promptLength = 512;
 
-double median(std::vector<double> &values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
-}
-
 /// New tokens of a prompt whose others are in the cache: what is typed between two completions.
 constexpr std::array<uint32_t, 2> fewTokens{20, 4};
 
@@ -103,7 +99,7 @@ Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, ui
             first.push_back(result.timeToFirstToken);
         }
     }
-    return {median(decode), median(first), {median(few[0]), median(few[1])}};
+    return {bench::median(decode), bench::median(first), {bench::median(few[0]), bench::median(few[1])}};
 }
 
 /// Bytes of weights a decoded token reads, without padding.

@@ -4,7 +4,8 @@
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
-#include "kernel/phase.h"
+#include "kernel/timeline_layout.h"
+#include "median.h"
 #include "random_model.h"
 
 #include <algorithm>
@@ -63,14 +64,6 @@ private:
     uint32_t waves_ = 0;
 };
 
-double median(std::vector<double> &values) {
-    if (values.empty()) {
-        return 0.0;
-    }
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
 /// Both clocks are noted in 32 bits; differences go round them.
 uint32_t ticksBetween(uint64_t from, uint64_t to) { return static_cast<uint32_t>(to) - static_cast<uint32_t>(from); }
 int32_t wallBetween(uint64_t from, uint64_t to) {
@@ -95,7 +88,7 @@ struct StepOf {
             const uint32_t ticks = ticksBetween(begin(wave), end(wave));
             rates.push_back(ticks == 0 ? 0.0 : wallBetween(begin(wave), end(wave)) / static_cast<double>(ticks));
         }
-        return median(rates);
+        return bench::median(rates);
     }
 };
 
@@ -122,9 +115,9 @@ void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_
         return;
     }
     const size_t waves = parts[0].size() / layers;
-    std::printf("  %-12s %6.2f", phaseNames[phase], median(parts[0]) * microsecondsPerTick);
+    std::printf("  %-12s %6.2f", phaseNames[phase], bench::median(parts[0]) * microsecondsPerTick);
     for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
-        std::printf("  %6.2f", median(parts[moment]) * microsecondsPerTick);
+        std::printf("  %6.2f", bench::median(parts[moment]) * microsecondsPerTick);
     }
     std::printf("   %zu waves\n", waves);
 }
@@ -158,7 +151,7 @@ void printStep(const TimelineDriver &device, const char *name, bool prefill) {
         all.push_back(ticksBetween(step.begin(wave), step.end(wave)));
     }
     std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, handed over\n", name,
-                prefill ? "prefill" : "decode", median(all) * perTick, layers);
+                prefill ? "prefill" : "decode", bench::median(all) * perTick, layers);
     for (uint32_t phase = 0; phase < phases; phase++) {
         const bool head = phase >= kernel::layerPhases;
         printPhase(step, phase, head ? layers : 0, head ? 1 : layers, perTick);

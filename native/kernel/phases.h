@@ -1,5 +1,6 @@
 #pragma once
 
+#include "phase_order.h"
 #include "worker.h"
 
 // The phases of a step and where they keep what they hand over.

@@ -61,11 +61,12 @@ DEV void publishParts(u64 words, u32 index, float a, float b, u32 tag) {
 /// layer the last token's alone, as the lane's contribution to the head's input.
 DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
-    const bool past = layer == p.layers;
-    const Parked head(past ? 1 : 0), raw(past && p.headInput == headOwnLane ? 1 : 0); // which the head norms itself
-    auto &&m = matrixArguments(p, past ? matrixHead : module == moduleAttention ? matrixQkv : matrixGateUp);
+    const bool forHead = layer == p.layers;
+    // Flags that outlive the loop's turns. Raw: the head norms its lane's stream by itself.
+    const Parked head(forHead ? 1 : 0), raw(forHead && p.headInput == headOwnLane ? 1 : 0);
+    auto &&m = matrixArguments(p, forHead ? matrixHead : module == moduleAttention ? matrixQkv : matrixGateUp);
     u64 gamma = normWeights(p, module == moduleAttention ? p.attentionNorm : p.ffnNorm, layer, lane);
-    if (past) {
+    if (forHead) {
         gamma = p.headInput == headMeanOfNorms ? normWeights(p, p.finalNorm, 0, lane) : 0;
     }
     const bool first = module == moduleAttention && layer == 0;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "clock.h"
-#include "phase.h"
+#include "timeline_layout.h"
 
 namespace monokernel::kernel {
 

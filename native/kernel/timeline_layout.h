@@ -1,25 +1,8 @@
 #pragma once
 
-#include "parameters.h"
+#include "phase_order.h"
 
 namespace monokernel::kernel {
-
-/// The phases of a layer in order, then the two of the head. Those that hand over what a decode step's workgroups each
-/// make for themselves are a prefill step's only.
-enum Phase : u32 {
-    phaseNormAttention,
-    phaseQkv,
-    phaseCache,
-    phaseAttention,
-    phaseMerge,
-    phaseOutput,
-    phaseNormFfn,
-    phaseGateUp,
-    phaseDown,
-    phaseAggregate,
-    phaseHead
-};
-constexpr u32 layerPhases = phaseAggregate;
 
 /// What a wave notes of a phase: it begins; its input has been brought (or, for attention, staged); it has multiplied
 /// (attended); it is done with the phase. 0 where there is nothing to note.
