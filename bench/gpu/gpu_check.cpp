@@ -64,6 +64,10 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
     SequenceJob alone = golden::greedyJob(expected.prompt, count);
     alone.reused = static_cast<uint32_t>(expected.prompt.size()) - 1;
     expect(golden::run(*executor, alone) == output, name + " the same bits with the prompt's last token alone");
+    const auto inTurn = makeGpuExecutor(std::span(&device, 1), Model::open(folder),
+                                        {.kernelFolder = kernels, .slots = 1, .lanesInTurn = true}, {});
+    expect(golden::run(*inTurn, golden::greedyJob(expected.prompt, count)) == output,
+           name + " the same bits with lanes that begin in turn");
 }
 
 /// A prompt many times over: a race need not show at once.

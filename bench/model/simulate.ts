@@ -104,7 +104,7 @@ class Simulation {
   run(): Outcome {
     for (const unit of this.units) {
       this.request(unit, 0);
-      this.stage(unit, 0, 0);
+      if (unit.group === 0 || !this.plan.structure.lanesInTurn) this.stage(unit, 0, 0);
     }
     for (let next = this.events.pop(); next !== undefined; next = this.events.pop()) {
       const { time, event } = next;
@@ -197,7 +197,13 @@ class Simulation {
     unit.staged = Infinity;
     open[phase] = (open[phase] ?? 0) - 1;
     ended[phase] = Math.max(ended[phase] ?? 0, now);
-    if (open[phase] === 0) this.release(phase, now);
+    if (open[phase] > 0) return;
+    if (phase === 0 && this.plan.structure.lanesInTurn) this.beginLane(group + 1, now + this.handOff);
+    this.release(phase, now);
+  }
+
+  private beginLane(group: number, now: number): void {
+    for (const unit of this.units.filter((unit) => unit.group === group)) this.stage(unit, 0, now);
   }
 
   /** A lane has ended a phase: lanes whose next phase has all its inputs go on. */

@@ -20,6 +20,7 @@ export const kog: Structure = {
   localWeights: false,
   localCache: false,
   localMailboxes: false,
+  lanesInTurn: false,
   exchange: () => inputs.collective.value,
   context: 512,
 };
@@ -48,6 +49,7 @@ export function ours(devices: number): Structure {
     localWeights: false,
     localCache: false,
     localMailboxes: false,
+    lanesInTurn: devices < 8,
     exchange: overLink(devices),
     context: 512,
   };

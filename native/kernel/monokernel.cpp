@@ -99,6 +99,20 @@ DEV void writeResult(Arguments &all, const Worker &w, const Progress &progress, 
     systemStore(result + 4, p.tagBase);
 }
 
+/// Holds a lane back until an earlier one has its queries, keys and values of the first layer. In step, all lanes read
+/// memory at once and wait at once; apart, some read while others wait. A workgroup looks at the last row of the one
+/// that has the same rows of that lane.
+DEV void awaitTurn(Arguments &p, Worker &w) {
+    if (w.firstLane >= p.turnLanes) {
+        auto &&m = matrixArguments(p, matrixQkv);
+        const u32 row = minimum((w.member + 1) * m.memberRows, m.laneRows) - 1;
+        const u64 words = edgeWords(p, p.queryKeyValue, 0, w.firstLane - p.turnLanes, m.laneRows);
+        u32 value[1];
+        collectWords(p, w, waitQueryKeyValue, 0, value, [&](u32) INLINED { return global<const u64>(words) + row; });
+    }
+    rejoin();
+}
+
 DEV void runRequest(Arguments &all, Worker &w) {
     WeightStream stream;
     stream.begin(all, w, all.firstPosition);
@@ -110,6 +124,9 @@ DEV void runRequest(Arguments &all, Worker &w) {
         const u32 row =
             uniform(p.wanted != 0 ? global<const u32>(p.wanted)[minimum(position, p.promptLength - 1)] : ~0u);
         const u32 count = stepTokens(p, position);
+        if (count <= 1) {
+            awaitTurn(p, w);
+        }
         const Step step{position, Parked(count), token, Parked(row)};
         Choice choice = runStep(p, w, stream, step, Parked(runsHead(p, position, count) ? 1 : 0));
         choice.cancel = cancel != cancelNothing ? 1 : 0;

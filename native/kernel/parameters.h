@@ -129,6 +129,7 @@ struct Parameters {
     u32 tokenShares;        ///< workgroups that a prefill step's tokens are dealt to for a KV head and chunk
     u32 attentionSlots;     ///< passes of attention whose results shared memory holds
     u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor, tokenSharesDivisor; ///< for quotient(): headDim, ...
+    u32 turnLanes; ///< lanes that begin a decode step at once; as many more begin when these have their queries
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
     u64 weights;    ///< where the packed matrices' memory begins, at the start of a page

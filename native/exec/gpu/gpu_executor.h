@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,8 +42,9 @@ struct PageHomes {
 struct GpuOptions {
     std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
     uint32_t slots = 4;
-    uint32_t contextLength = 0; ///< 0: the model's limit
-    PageHomes pageHomes;        ///< the weights are placed by it
+    uint32_t contextLength = 0;      ///< 0: the model's limit
+    PageHomes pageHomes;             ///< the weights are placed by it
+    std::optional<bool> lanesInTurn; ///< whether a token's lanes begin in turn; by their size if absent
 };
 
 /// Uploads the weights to the devices, which share them, and loads the kernel on each. Throws ExecutionError with the

@@ -41,6 +41,23 @@ TEST(laneNormOnTwoWorkgroupsALane) { checkGolden("laneformer-lane-norm", 9); }
 TEST(qwen3OnAWorkgroupAQuery) { checkGolden("qwen3", 9); }
 TEST(qwen2OnOneWorkgroup) { checkGolden("qwen2", 1); }
 
+/// A lane that waits for its turn gets the same numbers: with fewer workgroups than lanes, as many, and two a lane.
+TEST(lanesThatBeginInTurnGiveTheSameBits) {
+    const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2";
+    const golden::Folder expected = golden::readFolder(folder);
+    std::vector<golden::Output> outputs;
+    for (const bool inTurn : {false, true}) {
+        for (const uint32_t computeUnits : {3u, 8u, 17u}) {
+            const auto executor = makeGpuExecutor(makeHostDriver(computeUnits, computeUnits), Model::open(folder),
+                                                  {.kernelFolder = {}, .slots = 1, .lanesInTurn = inTurn}, {});
+            outputs.push_back(golden::run(*executor, golden::greedyJob(expected.prompt, 3)));
+        }
+    }
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(outputs[i].tokens.size() == 3 && outputs[i + 3] == outputs[i]);
+    }
+}
+
 /// A workgroup that never comes is an error that names what was waited for, soon, and the next request is right.
 TEST(aWaitInVainEndsAndIsNamed) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "llama";

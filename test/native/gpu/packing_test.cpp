@@ -287,6 +287,22 @@ TEST(queriesAreDealtOutWhereThereIsAWorkgroupForEach) {
     }
 }
 
+/// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once.
+TEST(lanesBeginInTurnWhereALayerIsLarge) {
+    const auto turnLanes = [](const Plan &plan, const char *target, uint32_t devices, std::optional<bool> inTurn) {
+        const GpuOptions options{.slots = 1, .lanesInTurn = inTurn};
+        return layOut(plan, {target, "test", 0, 132, 0}, options, devices).parameters.turnLanes;
+    };
+    const Plan large = largePlan(3072, 32, 12288), small = largePlan(); // 283 and 31 MB a layer
+    for (const auto &[devices, atOnce] : {std::array{1u, 2u}, {2u, 1u}, {4u, 1u}, {8u, 1u}}) {
+        CHECK(turnLanes(large, "sm_90", devices, {}) == atOnce);
+        CHECK(turnLanes(large, "gfx942", devices, {}) == 8 / devices);
+        CHECK(turnLanes(small, "sm_90", devices, {}) == 8 / devices);
+        CHECK(turnLanes(large, "sm_90", devices, false) == 8 / devices);
+        CHECK(turnLanes(small, "sm_90", devices, true) == atOnce);
+    }
+}
+
 TEST(gridsServeEveryLane) {
     const Model model = Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
     const Plan plan = makePlan(model.spec());
