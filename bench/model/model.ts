@@ -5,7 +5,7 @@ import { makePlan, type Structure } from './plan';
 import { published } from './published';
 import { bytesOfToken, laneformer2b } from './shape';
 import { simulate } from './simulate';
-import { cacheAtHome, kog, mailboxesAtHome, ours, unpadded, weightsAtHome } from './structures';
+import { cacheAtHome, kog, lanesInTurn, mailboxesAtHome, ours, unpadded, weightsAtHome } from './structures';
 
 const rateOf = (time: number): number => 1e6 / time;
 
@@ -63,6 +63,18 @@ function breakdown(structure: Structure): void {
   );
 }
 
+/** Whether lanes that share a device should begin a token in turn, as they do on NVIDIA's, us a token. */
+function turns(): void {
+  const rows = [1, 2, 4].flatMap((devices) =>
+    [ours(devices), weightsAtHome(ours(devices))].map((structure) => [
+      structure.name,
+      tokenTime(structure).toFixed(0),
+      tokenTime(lanesInTurn(structure)).toFixed(0),
+    ]),
+  );
+  table(['', 'lanes in step, us', 'in turn'], rows);
+}
+
 /** What the model was built to choose: both for eight GPUs, us a token. */
 function choices(): void {
   const structure = unpadded(mailboxesAtHome(weightsAtHome(ours(8))));
@@ -91,6 +103,7 @@ function main(): void {
   reproduction();
   predictions();
   choices();
+  turns();
   for (const structure of [kog, ours(8), unpadded(mailboxesAtHome(weightsAtHome(ours(8))))]) breakdown(structure);
 }
 

@@ -73,7 +73,7 @@ export function makePlan(shape: Shape, structure: Structure): DevicePlan {
     if (tile === undefined) return () => (rows * depth * shape.weightBytes) / units;
     const memberRows = Math.ceil(Math.ceil(rows / units) / rules.rowMultiple) * rules.rowMultiple;
     const bytes = paddedBytes(tile, memberRows, depth, rules);
-    return (unit: number) => (unit * memberRows < rows ? bytes : 0);
+    return () => bytes; // also units that have no rows, where these do not come out even
   };
   const phases: Phase[] = [];
   const add = (name: string, parts: Partial<Phase>): void => {

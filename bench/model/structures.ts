@@ -28,6 +28,9 @@ export const kog: Structure = {
 /** The variant that groups compute units by I/O die: its streams are local; nothing is known of its hand-offs. */
 export const kogByDie: Structure = { ...kog, name: 'Kog, by I/O die', localWeights: true, localCache: true };
 
+/** Workgroups of native/exec/gpu/gpu_grid.cpp on 304 compute units, where Laneformer 2B has so many devices. */
+export const gridOf: Record<number, number> = { 1: 280, 2: 280, 4: 280, 8: 256 };
+
 const overLink = (devices: number) => (bytes: number) =>
   devices > 1 ? inputs.linkLatency.value + bytes / inputs.linkRate.value : 0;
 
@@ -39,7 +42,7 @@ export function ours(devices: number): Structure {
   return {
     name: `ours, ${devices} GPU${devices > 1 ? 's' : ''}`,
     devices,
-    units: 304,
+    units: gridOf[devices] ?? 304,
     lookAhead: 32768,
     window: 32768,
     wordBytes: 8,
@@ -49,7 +52,7 @@ export function ours(devices: number): Structure {
     localWeights: false,
     localCache: false,
     localMailboxes: false,
-    lanesInTurn: devices < 8,
+    lanesInTurn: false,
     exchange: overLink(devices),
     context: 512,
   };
@@ -68,6 +71,11 @@ export function cacheAtHome(structure: Structure): Structure {
 /** The same with the mailboxes at home, too. */
 export function mailboxesAtHome(structure: Structure): Structure {
   return { ...structure, name: `${structure.name}, mailboxes too`, localMailboxes: true };
+}
+
+/** The same with a device's lanes beginning in turn. */
+export function lanesInTurn(structure: Structure): Structure {
+  return { ...structure, name: `${structure.name}, lanes in turn`, lanesInTurn: true };
 }
 
 /** The same with rows split evenly and no padding: what smaller tiles come near to. */

@@ -44,13 +44,14 @@ TEST(qwen2OnOneWorkgroup) { checkGolden("qwen2", 1); }
 /// A lane that waits for its turn gets the same numbers: with fewer workgroups than lanes, as many, and two a lane.
 TEST(lanesThatBeginInTurnGiveTheSameBits) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2";
-    const golden::Folder expected = golden::readFolder(folder);
+    std::vector<int32_t> prompt = golden::readFolder(folder).prompt;
+    prompt.resize(2);
     std::vector<golden::Output> outputs;
     for (const bool inTurn : {false, true}) {
         for (const uint32_t computeUnits : {3u, 8u, 17u}) {
             const auto executor = makeGpuExecutor(makeHostDriver(computeUnits, computeUnits), Model::open(folder),
                                                   {.kernelFolder = {}, .slots = 1, .lanesInTurn = inTurn}, {});
-            outputs.push_back(golden::run(*executor, golden::greedyJob(expected.prompt, 3)));
+            outputs.push_back(golden::run(*executor, golden::greedyJob(prompt, 3)));
         }
     }
     for (size_t i = 0; i < 3; i++) {

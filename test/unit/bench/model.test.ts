@@ -3,11 +3,19 @@ import { test } from 'node:test';
 import { costsOf, tokenTime } from '../../../bench/model/costs';
 import { EventQueue } from '../../../bench/model/event_queue';
 import { inputs } from '../../../bench/model/inputs';
-import { makePlan } from '../../../bench/model/plan';
+import { makePlan, type Structure } from '../../../bench/model/plan';
 import { published } from '../../../bench/model/published';
 import { bytesOfToken, laneformer2b } from '../../../bench/model/shape';
 import { simulate } from '../../../bench/model/simulate';
-import { kog, kogByDie, mailboxesAtHome, ours, unpadded, weightsAtHome } from '../../../bench/model/structures';
+import {
+  kog,
+  kogByDie,
+  lanesInTurn,
+  mailboxesAtHome,
+  ours,
+  unpadded,
+  weightsAtHome,
+} from '../../../bench/model/structures';
 import { paddedBytes } from '../../../bench/model/tiles';
 
 test('machine model: Kog’s two published rates within 10 %', () => {
@@ -44,6 +52,16 @@ test('machine model: the same token each time, and no slower with weights and ma
     assert.ok(tokenTime(mailboxesAtHome(weightsAtHome(ours(devices)))) < tokenTime(ours(devices)));
   }
   assert.ok(tokenTime(ours(8)) < tokenTime(ours(4)) && tokenTime(ours(4)) < tokenTime(ours(2)));
+});
+
+test('machine model: lanes that begin in turn read the same, and help where they share a memory', () => {
+  for (const structure of [ours(2), weightsAtHome(ours(2))]) {
+    const read = (turned: Structure) => simulate(makePlan(laneformer2b, turned)).bytes;
+    assert.equal(read(lanesInTurn(structure)), read(structure));
+  }
+  assert.ok(tokenTime(lanesInTurn(ours(2))) < tokenTime(ours(2)));
+  assert.ok(tokenTime(lanesInTurn(weightsAtHome(ours(2)))) > tokenTime(weightsAtHome(ours(2))));
+  assert.equal(tokenTime(lanesInTurn(ours(8))), tokenTime(ours(8))); // a device has one lane
 });
 
 test('machine model: a cost that is made free saves no more than the token took', () => {
