@@ -79,6 +79,7 @@ Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, ui
     std::vector<double> decode, first;
     std::array<std::vector<double>, fewTokens.size()> few;
     uint64_t state = 12345;
+    const auto never = static_cast<int32_t>(vocabulary); // is not drawn
     for (int run = 0; run < runs; run++) {
         std::vector<int32_t> prompt(promptTokens);
         for (int32_t &token : prompt) {
@@ -88,6 +89,7 @@ Speed measure(Executor &executor, uint32_t vocabulary, uint32_t promptTokens, ui
         SequenceJob job;
         job.tokens = prompt;
         job.maxTokens = newTokens;
+        job.stopTokens = std::span(&never, 1); // every request of the server has one
         const SequenceResult result = executor.run(job, [](GeneratedToken) {});
         job.maxTokens = 1;
         for (size_t i = 0; i < few.size(); i++) {

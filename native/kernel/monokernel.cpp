@@ -48,10 +48,16 @@ DEV bool anyFailed(Arguments &p, const Worker &w) {
     return any(failed != 0.0f);
 }
 
-DEV bool isStopToken(Arguments &p, u32 token) {
-    bool found = false;
-    for (u32 i = 0; i < p.stopCount; i += waveLanes) {
-        found |= global<const u32>(p.stopTokens)[minimum(i + laneIndex(), p.stopCount - 1)] == token;
+/// This lane's of the waveLanes stop tokens from `first` on; anything where there are none.
+DEV u32 stopTokenOfLane(Arguments &p, u32 first) {
+    return p.stopCount == 0 ? 0 : global<const u32>(p.stopTokens)[minimum(first + laneIndex(), p.stopCount - 1)];
+}
+
+/// `own` is stopTokenOfLane of the first ones, which has been asked for before there was a token.
+DEV bool isStopToken(Arguments &p, u32 own, u32 token) {
+    bool found = p.stopCount != 0 && own == token;
+    for (u32 i = waveLanes; i < p.stopCount; i += waveLanes) {
+        found |= stopTokenOfLane(p, i) == token;
     }
     return any(found);
 }
@@ -61,14 +67,14 @@ struct Progress {
 };
 
 /// What the whole grid does with the step's choice: gives the token to the host or ends the request.
-DEV void decide(Arguments &p, const Worker &w, const Choice &choice, Progress &progress) {
+DEV void decide(Arguments &p, const Worker &w, const Choice &choice, u32 ownStop, Progress &progress) {
     const float logProbability = choice.logit - choice.top - naturalLog(choice.sum);
     const u32 token = uniform(choice.token);
     if (any(logProbability < p.sampler.minLogProbability)) {
         progress.stop = stopMinProbability;
         return;
     }
-    if (isStopToken(p, token)) {
+    if (isStopToken(p, ownStop, token)) {
         progress.stop = stopToken;
         return;
     }
@@ -141,6 +147,7 @@ DEV void runRequest(Arguments &all, Worker &w) {
         if (w.group == 0 && w.wave == 0) {
             word = systemLoad(global<const u32>(q.cancel));
         }
+        const u32 ownStop = stopTokenOfLane(q, 0); // likewise asked for while others are waited for
         choice = collectSummaries(q, w);
         cancel = uniform(word);
         position += step.count;
@@ -159,7 +166,7 @@ DEV void runRequest(Arguments &all, Worker &w) {
         } else if (q.wanted != 0) {
             progress.stop = stopLogitsDone;
         } else {
-            decide(q, w, choice, progress);
+            decide(q, w, choice, ownStop, progress);
             token = uniform(choice.token);
         }
     }

@@ -18,10 +18,10 @@ struct Schedule {
 };
 
 /// Checkpoints take these in turn. A step costs about 0.12 M wave-instructions a workgroup, so whole requests run on
-/// small grids, the first positions' logits on all. Of 344 units 304 get a workgroup there, of 150 132.
+/// small grids, the first positions' logits on all. Of 360 units 304 get a workgroup there, of 150 125.
 constexpr Schedule requestSchedules[] = {{8, 1, 400}, {1, 2, 100}, {4, 3, 40},  {16, 0, 300}, {3, 4, 10},
                                          {8, 5, 900}, {2, 6, 60},  {5, 7, 200}, {8, 8, 20}};
-constexpr Schedule logitsSchedules[] = {{40, 11, 300}, {344, 12, 1000}, {8, 13, 100}, {64, 14, 500}, {4, 15, 50},
+constexpr Schedule logitsSchedules[] = {{40, 11, 300}, {360, 12, 1000}, {8, 13, 100}, {64, 14, 500}, {4, 15, 50},
                                         {24, 16, 40},  {150, 0, 700},   {1, 17, 200}, {16, 18, 80}};
 
 /// How many of the golden positions a grid's logits are checked at.
