@@ -1,5 +1,6 @@
 #include "engine/choose_executor.h"
 
+#include "engine/gpu_shares.h"
 #include "exec/cpu/cpu_executor.h"
 #ifdef MONOKERNEL_GPU
 #include "exec/gpu/calibrated_homes.h"
@@ -33,14 +34,15 @@ ChosenExecutor makeCpu(const Model &model, const EngineOptions &options, std::st
 
 const char *targetName(Device device) { return device == Device::gfx942 ? "gfx942" : "sm_90"; }
 
-ChosenExecutor makeGpu(std::span<const GpuDevice> devices, const Model &model, const EngineOptions &options,
-                       const std::function<void(double)> &progress) {
+ChosenExecutor makeGpu(std::span<const GpuDevice> devices, uint32_t lanesADevice, const Model &model,
+                       const EngineOptions &options, const std::function<void(double)> &progress) {
     const GpuDevice &device = devices.front();
     const std::string count = devices.size() > 1 ? std::to_string(devices.size()) + " x " : "";
     std::string said;
     const GpuOptions gpuOptions{.kernelFolder = options.kernelFolder,
                                 .slots = options.slots,
                                 .contextLength = options.contextLength,
+                                .lanesADevice = lanesADevice,
                                 .pageHomes = calibratedHomes(devices, calibrationFolder(), options.kernelFolder, said)};
     const bool refused = options.precision == Precision::int8;
     return {makeGpuExecutor(devices, model, gpuOptions, progress),
@@ -49,40 +51,15 @@ ChosenExecutor makeGpu(std::span<const GpuDevice> devices, const Model &model, c
                             : "a GPU runs the weights as bf16"}};
 }
 
-/// How many devices of one kind to try for a model, the best choice first. A Laneformer's lanes are made for several:
-/// as many devices as have whole lanes. What a plain transformer gains by several is not measured, so it gets them only
-/// where it does not fit on fewer.
-std::vector<uint32_t> deviceCounts(const ModelSpec &spec, size_t found) {
-    std::vector<uint32_t> counts;
-    for (uint32_t count = 1; count <= std::min<size_t>(found, maxGpuDevices); count *= 2) {
-        if (spec.laneCount == 1 || spec.laneCount % count == 0) {
-            counts.push_back(count);
-        }
-    }
-    if (spec.laneCount > 1) {
-        std::ranges::reverse(counts);
-    }
-    return counts;
-}
-
-/// On the GPUs of one kind, nothing if there are none. Throws what the last choice of a count threw.
+/// On the GPUs of one kind, nothing if there are none.
 std::optional<ChosenExecutor> tryTarget(Device kind, std::vector<GpuDevice> devices, const Model &model,
                                         const EngineOptions &options, const std::function<void(double)> &progress) {
     std::erase_if(devices, [&](const GpuDevice &device) { return device.target != targetName(kind); });
-    std::exception_ptr failure;
-    for (const uint32_t count : deviceCounts(model.spec(), devices.size())) {
-        try {
-            return makeGpu(std::span(devices).first(count), model, options, progress);
-        } catch (const ExecutionError &) {
-            failure = std::current_exception();
-        } catch (const ModelError &) {
-            failure = std::current_exception();
-        }
-    }
-    if (failure) {
-        std::rethrow_exception(failure);
-    }
-    return std::nullopt;
+    std::optional<ChosenExecutor> chosen;
+    makeFirstThatFits(model.spec(), std::min<size_t>(devices.size(), maxGpuDevices), [&](const GpuShare &share) {
+        chosen = makeGpu(std::span(devices).first(share.devices), share.lanesADevice, model, options, progress);
+    });
+    return chosen;
 }
 
 /// On the first kind of GPU that can hold the model; otherwise nothing, and `why` says what was found and why it was

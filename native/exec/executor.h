@@ -67,6 +67,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// A lane of the model needs more than one workgroup of the device has; a lane of a model cut into more may not.
+class LaneTooWideError : public ExecutionError {
+public:
+    using ExecutionError::ExecutionError;
+};
+
 /// Runs whole sequences over a plan on one kind of hardware. One call of run() at a time, from one thread.
 class Executor {
 public:

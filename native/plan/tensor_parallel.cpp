@@ -10,7 +10,7 @@ namespace {
 void requireShares(uint32_t count, uint32_t ways, const char *what) {
     if (count % ways != 0) {
         throw std::invalid_argument(std::to_string(count) + " " + what + " cannot be shared out evenly to " +
-                                    std::to_string(ways) + " devices");
+                                    std::to_string(ways) + " lanes");
     }
 }
 

@@ -48,7 +48,7 @@ GpuLayout layOutModel(const ModelSpec &spec, const Drivers &drivers, const GpuOp
     const GpuDevice device = commonDevice(drivers);
     const auto shared = [&] {
         try {
-            return tensorParallel(spec, devices);
+            return tensorParallel(spec, devices * options.lanesADevice);
         } catch (const std::invalid_argument &error) {
             throw ExecutionError(error.what());
         }

@@ -43,6 +43,7 @@ struct GpuOptions {
     std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
     uint32_t slots = 4;
     uint32_t contextLength = 0;      ///< 0: the model's limit
+    uint32_t lanesADevice = 1;       ///< that a plain transformer is seen as on each
     PageHomes pageHomes;             ///< the weights are placed by it
     std::optional<bool> lanesInTurn; ///< whether a token's lanes begin in turn; by their size if absent
 };

@@ -201,9 +201,11 @@ void describeSharedMemory(GpuLayout &layout) {
     p.ringOffset = (end + 31) / 32 * 32;
     const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.maxTileBytes() + 8);
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
-    require(used + least * slotBytes <= target.sharedBytes,
-            "a workgroup needs " + std::to_string(used + least * slotBytes) + " bytes of shared memory, " +
-                target.name + " has " + std::to_string(target.sharedBytes));
+    if (used + least * slotBytes > target.sharedBytes) {
+        throw LaneTooWideError("this model cannot run on the GPU: a workgroup needs " +
+                               std::to_string(used + least * slotBytes) + " bytes of shared memory, " + target.name +
+                               " has " + std::to_string(target.sharedBytes));
+    }
     p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
     layout.sharedBytes = used + p.ringSlots * slotBytes;
 }

@@ -192,6 +192,20 @@ TEST(devicesSharePlainModels) {
     }
 }
 
+TEST(plainModelsAreSeenAsTwoLanesOfADevice) {
+    for (const std::string &name : checkpoints(false)) {
+        const golden::Folder expected = expectedOf(name, 1);
+        const TranslatedExecutor translated(goldenFolder(name),
+                                            translatedDevices(1, {.computeUnits = 5, .seed = 44}, 0), {}, 2);
+        for (const u32 width : {16u, 1u}) {
+            const double worst =
+                worstLogit(translated.executor->logits(1, expected.prompt, expected.positions, width), expected);
+            CHECK_MESSAGE(worst <= logitTolerance,
+                          name + ", width " + std::to_string(width) + ": " + std::to_string(worst));
+        }
+    }
+}
+
 TEST(devicesReusePrefixes) {
     const golden::Folder expected = golden::readFolder(goldenFolder("laneformer-delay2"));
     onDevices("laneformer-delay2", {4, 1, 51, 200, 20'000},

@@ -10,15 +10,19 @@ TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder, cons
 
 TranslatedExecutor::TranslatedExecutor(const std::filesystem::path &folder,
                                        std::vector<std::unique_ptr<TranslatedDriver>> translated,
-                                       const ::monokernel::PageHomes &homes)
+                                       const ::monokernel::PageHomes &homes, u32 lanesADevice)
     : driver(translated.front().get()) {
     std::vector<std::unique_ptr<::monokernel::GpuDriver>> drivers;
     for (auto &one : translated) {
         drivers.push_back(std::move(one));
     }
-    executor = ::monokernel::makeGpuExecutor(
-        std::move(drivers), ::monokernel::Model::open(folder),
-        {.kernelFolder = MONOKERNEL_KERNELS, .slots = 2, .contextLength = 128, .pageHomes = homes}, [](double) {});
+    executor = ::monokernel::makeGpuExecutor(std::move(drivers), ::monokernel::Model::open(folder),
+                                             {.kernelFolder = MONOKERNEL_KERNELS,
+                                              .slots = 2,
+                                              .contextLength = 128,
+                                              .lanesADevice = lanesADevice,
+                                              .pageHomes = homes},
+                                             [](double) {});
 }
 
 std::vector<std::unique_ptr<TranslatedDriver>> translatedDevices(u32 count, TranslationOptions options,

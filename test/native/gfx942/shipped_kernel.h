@@ -21,8 +21,9 @@ struct TranslatedExecutor {
 
     TranslatedExecutor(const std::filesystem::path &folder, const TranslationOptions &options);
     /// On the drivers of one box. `homes`: the map of their memory, and where an allocation begins in it.
+    /// `lanesADevice`: as which a plain transformer is seen on each.
     TranslatedExecutor(const std::filesystem::path &folder, std::vector<std::unique_ptr<TranslatedDriver>> drivers,
-                       const ::monokernel::PageHomes &homes = {});
+                       const ::monokernel::PageHomes &homes = {}, u32 lanesADevice = 1);
 };
 
 /// Devices of a box of their own, which run by seeds of their own; between them stores take up to `longestDelay`

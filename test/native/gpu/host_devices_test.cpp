@@ -69,6 +69,21 @@ TEST(laneNormsOnFourDevices) { checkDevices("laneformer-lane-norm", 1, {4}, true
 TEST(llamaOnTwoDevices) { checkDevices("llama", 1, {2}, false); }
 TEST(qwen2OnTwoDevices) { checkDevices("qwen2", 1, {2}, false); }
 
+/// A plain transformer that is seen as several lanes of one device.
+TEST(plainModelsOfTwoLanesOnOneDevice) {
+    for (const char *name : {"llama", "qwen2"}) {
+        const golden::Folder expected = firstPositions(name, 1);
+        const auto executor =
+            makeGpuExecutor(hostDevices(1, 3), Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name),
+                            {.kernelFolder = {}, .slots = 2, .lanesADevice = 2}, {});
+        for (const uint32_t width : {1u, 16u}) {
+            const double worst =
+                golden::worstDifference(executor->logits(1, expected.prompt, expected.positions, width), expected);
+            CHECK_MESSAGE(worst < golden::gpuTolerance, name + (", differs by " + std::to_string(worst)));
+        }
+    }
+}
+
 TEST(greedyTokensOfSeveralDevicesAreTheReferences) {
     const golden::Folder expected = golden::readFolder(std::filesystem::path(MONOKERNEL_GOLDEN) / "laneformer-delay2");
     const auto executor = loadOn(hostDevices(4, 2), "laneformer-delay2");

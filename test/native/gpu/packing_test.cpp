@@ -4,6 +4,7 @@
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/matrix_packing.h"
 #include "golden_agreement.h"
+#include "plan/tensor_parallel.h"
 
 #include <cstring>
 #include <vector>
@@ -299,6 +300,33 @@ TEST(queriesAreDealtOutWhereThereIsAWorkgroupForEach) {
                                                  std::to_string(p.headDim) + ": " + std::to_string(p.queryParts));
         CHECK(p.queryPartsDivisor == kernel::divisorOf(parts));
     }
+}
+
+/// A plain transformer whose lane is too wide for a workgroup's shared memory (Qwen2.5 7B's dimensions) says so, and
+/// fits as two lanes.
+TEST(aLaneThatIsTooWideFitsAsTwo) {
+    ModelSpec spec;
+    spec.family = Family::qwen2;
+    spec.vocabularySize = 152064;
+    spec.hiddenSize = 3584;
+    spec.layerCount = 28;
+    spec.headCount = 28;
+    spec.kvHeadCount = 4;
+    spec.headDim = 128;
+    spec.ffnSize = 18944;
+    spec.maxPositions = 4096;
+    spec.ropeInverseFrequency.assign(64, 1.0f);
+    const GpuDevice mi300x{"gfx942", "test", 0, 304, 0};
+    const auto widthError = [&](uint32_t lanes) {
+        try {
+            layOut(makePlan(tensorParallel(spec, lanes)), mi300x, {{}, 1, 0});
+        } catch (const LaneTooWideError &error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    CHECK_MESSAGE(widthError(1).find("gfx942 has 65536") != std::string::npos, widthError(1));
+    CHECK_MESSAGE(widthError(2).empty(), widthError(2));
 }
 
 /// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once.
