@@ -38,12 +38,10 @@ bool makeFirstThatFits(const ModelSpec &spec, size_t found, const std::function<
             try {
                 make({devices, lanes});
                 return true;
-            } catch (const LaneTooWideError &) {
-                tooWide = true;
-                failure = devices == 1 && lanes == 1 ? std::current_exception() : failure;
-            } catch (const ExecutionError &) {
-                failure = devices == 1 && lanes == 1 ? std::current_exception() : failure;
             } catch (const ModelError &) {
+                failure = devices == 1 ? std::current_exception() : failure;
+            } catch (const ExecutionError &error) {
+                tooWide |= dynamic_cast<const LaneTooWideError *>(&error) != nullptr;
                 failure = devices == 1 && lanes == 1 ? std::current_exception() : failure;
             }
         }

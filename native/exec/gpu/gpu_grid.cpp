@@ -71,10 +71,10 @@ uint64_t streamedByMember(const KernelTarget &target, const Parameters &p) {
     return bytes;
 }
 
-/// Takes as many workgroups, of all that there are and a sixth fewer, as make the device stream the fewest bytes, where
-/// none has much more to do for it: rows do not come out even on any number of them, and every workgroup streams as
-/// many as the fullest. (132 multiprocessors, four lanes of 3,072 rows: 33 workgroups a lane stream 3 % more than 32
-/// do; 304 compute units, one lane: 256 workgroups have 12 rows each, 288 stream room for 12.)
+/// Takes as many workgroups, of all that there are or up to a sixth fewer, as make the device stream the fewest bytes,
+/// where none has more than a sixteenth more to do for it: rows do not come out even on any number of them, and every
+/// workgroup streams as many as the fullest. (132 multiprocessors, four lanes of 3,072 rows: 33 workgroups a lane
+/// stream 3 % more than 32 do; 304 compute units, one lane: 256 workgroups have 12 rows each, 288 stream room for 12.)
 void dropPadding(Parameters &p, const GpuDevice &device, const KernelTarget &target, const ModelSpec &spec) {
     const uint64_t all = streamedByMember(target, p), most = all + all / 16;
     uint64_t least = all * p.members;

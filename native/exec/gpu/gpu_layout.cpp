@@ -22,8 +22,11 @@ constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
 
-constexpr uint32_t turns = 4;                         ///< in which lanes begin, where they do
-constexpr uint64_t contendedLayerBytes = 48ull << 20; ///< measured: 35 MB lose 2 %, 63 MB gain as much
+/// Lanes begin a token in so many turns where a layer has at least so many bytes on a device: measured, 35 MB lose 2 %
+/// by it and 63 MB gain as much.
+constexpr uint32_t turns = 4;
+constexpr uint64_t contendedLayerBytes = 48ull << 20;
+
 constexpr uint64_t alignment = 256;
 constexpr uint64_t word = 8; ///< bytes of a value with its tag
 
@@ -230,15 +233,15 @@ void placeWeights(GpuLayout &layout, Arena &arena) {
     layout.weightBytes = arena.end();
 }
 
-/// Whether a token's lanes should begin in turn: where they share a memory, and a layer takes longer to read than its
-/// phases take to hand over. Measured: docs/performance.md, "Lanes apart".
+/// Whether a token's lanes should begin in turn: where they share a memory, do not wait for each other in every layer,
+/// and a layer takes longer to read than its phases take to hand over. Measured: docs/performance.md, "Lanes apart".
 bool lanesInTurn(const GpuLayout &layout) {
     const Parameters &p = layout.parameters;
     uint64_t layerBytes = 0;
     for (uint32_t i = 0; i < kernel::matrixHead; i++) {
         layerBytes += p.matrices[i].layerBytes;
     }
-    return layout.target.dies == 1 && p.lanes > 1 && layerBytes >= contendedLayerBytes;
+    return layout.target.dies == 1 && p.lanes > 1 && p.broadcastDelay > 0 && layerBytes >= contendedLayerBytes;
 }
 
 /// The page numbers, and two more after a matrix's last ones, which the kernel reads with them.

@@ -62,18 +62,27 @@ TEST(aPlainModelGetsMoreLanesOnlyWhereOneIsTooWide) {
 
 TEST(whatOneDeviceThrewIsTold) {
     Shares shares;
-    std::string told;
-    try {
-        makeFirstThatFits(withLanes(1), 2, [&](const GpuShare &share) {
-            shares.emplace_back(share.devices, share.lanesADevice);
-            if (share.devices == 1) {
+    bool roomy = true;
+    const auto told = [&] {
+        try {
+            makeFirstThatFits(withLanes(1), 2, [&](const GpuShare &share) {
+                shares.emplace_back(share.devices, share.lanesADevice);
+                if (share.devices == 2) {
+                    throw ExecutionError("two");
+                }
+                if (share.lanesADevice > 1 && !roomy) {
+                    throw ModelError(ModelErrorCode::memory, "too little memory");
+                }
                 throw LaneTooWideError("one, " + std::to_string(share.lanesADevice));
-            }
-            throw ExecutionError("two");
-        });
-    } catch (const ExecutionError &error) {
-        told = error.what();
-    }
-    CHECK_MESSAGE(told == "one, 1", told);
+            });
+        } catch (const std::exception &error) {
+            return std::string(error.what());
+        }
+        return std::string("nothing was thrown");
+    };
+    CHECK_MESSAGE(told() == "one, 1", told());
+    shares.resize(8);
     CHECK((shares == Shares{{1, 1}, {2, 1}, {1, 2}, {2, 2}, {1, 4}, {2, 4}, {1, 8}, {2, 8}}));
+    roomy = false;
+    CHECK_MESSAGE(told().find("too little memory") != std::string::npos, told());
 }

@@ -329,7 +329,8 @@ TEST(aLaneThatIsTooWideFitsAsTwo) {
     CHECK_MESSAGE(widthError(2).empty(), widthError(2));
 }
 
-/// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once.
+/// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once, as where
+/// they wait for each other anyway.
 TEST(lanesBeginInTurnWhereALayerIsLarge) {
     const auto turnLanes = [](const Plan &plan, const char *target, uint32_t devices, std::optional<bool> inTurn) {
         const GpuOptions options{.slots = 1, .lanesInTurn = inTurn};
@@ -343,6 +344,9 @@ TEST(lanesBeginInTurnWhereALayerIsLarge) {
         CHECK(turnLanes(large, "sm_90", devices, false) == 8 / devices);
         CHECK(turnLanes(small, "sm_90", devices, true) == atOnce);
     }
+    ModelSpec summed = large.spec;
+    summed.broadcastDelay = 0;
+    CHECK(turnLanes(makePlan(summed), "sm_90", 1, {}) == 8);
 }
 
 TEST(gridsServeEveryLane) {
