@@ -1,5 +1,6 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano]; prints a table. Weights are random.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [7B], the first two if none is named;
+// prints a table. Weights are random; 2B and nano are Laneformers, 7B is a Llama.
 // The streaming kernel lies beside this program. Kernels of several folders, which must lay weights out alike, run one
 // after the other on the same loaded model, so that a change is seen beside what it changes.
 
@@ -7,6 +8,7 @@
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/matrix_packing.h"
 #include "median.h"
+#include "plan/tensor_parallel.h"
 #include "random_model.h"
 #include "stream_parameters.h"
 
@@ -155,8 +157,9 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
     const Model model = Model::open(folder);
     const GpuOptions options{kernels.front(), 1, 0};
     std::vector<double> one(kernels.size()); // seconds a token on one device, with each of the kernels
-    for (uint32_t count = 1; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
-        const GpuLayout layout = layOut(makePlan(model.spec()), devices.front(), options, count);
+    const size_t most = std::min<size_t>({devices.size(), maxGpuDevices, shape.kvHeads});
+    for (uint32_t count = 1; count <= most; count *= 2) {
+        const GpuLayout layout = layOut(makePlan(tensorParallel(model.spec(), count)), devices.front(), options, count);
         const auto start = Clock::now();
         const Loaded loaded = load(devices.first(count), model, layout, options);
         std::printf("%-6s loaded on %u in %.1f s\n", name, count, secondsSince(start));
@@ -187,7 +190,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [7B]\n");
         return 2;
     }
     try {
@@ -195,7 +198,12 @@ int main(int argc, char **argv) {
         const GpuDevice &device = devices.front();
         const std::filesystem::path own = std::filesystem::path(argv[0]).parent_path();
         const std::vector<std::string_view> arguments(argv + 1, argv + argc);
-        const auto isShape = [](std::string_view argument) { return argument == "2B" || argument == "nano"; };
+        const std::vector<std::pair<std::string_view, bench::Shape>> shapes{
+            {"2B", bench::shape2B}, {"nano", bench::shapeNano}, {"7B", bench::shape7B}};
+        const auto isShape = [&](std::string_view argument) {
+            return std::ranges::any_of(shapes, [&](const auto &shape) { return shape.first == argument; });
+        };
+        const bool usual = std::ranges::none_of(arguments, isShape);
         Folders kernels;
         std::ranges::copy_if(arguments, std::back_inserter(kernels), std::not_fn(isShape));
         if (kernels.empty()) {
@@ -205,9 +213,9 @@ int main(int argc, char **argv) {
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
                     copy);
         std::fflush(stdout);
-        for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
-            if (std::ranges::none_of(arguments, isShape) || std::ranges::find(arguments, name) != arguments.end()) {
-                benchShape(name, shape, devices, kernels, read);
+        for (const auto &[name, shape] : shapes) {
+            if (usual ? shape.laneformer : std::ranges::find(arguments, name) != arguments.end()) {
+                benchShape(name.data(), shape, devices, kernels, read);
             }
         }
         return 0;

@@ -3,6 +3,7 @@
 #include "forwarding_driver.h"
 
 #include <fstream>
+#include <sstream>
 #include <vector>
 
 namespace bench {
@@ -96,24 +97,35 @@ private:
     std::vector<uint64_t> pool_;
 };
 
-} // namespace
+constexpr const char *laneformerConfig =
+    R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"num_lanes":8,"broadcast_delay":2,)"
+    R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,"replicated_rmsn_scale":true,)"
+    R"("norm_eps":1e-05,)";
+constexpr const char *llamaConfig =
+    R"({"model_type":"llama","architectures":["LlamaForCausalLM"],"rms_norm_eps":1e-05,)";
 
-void writeModel(const std::filesystem::path &folder, const Shape &s) {
+std::string dimensionsOf(const Shape &s) {
+    std::ostringstream out;
+    out << R"("rope_theta":10000.0,"torch_dtype":"bfloat16","eos_token_id":0,"vocab_size":)" << s.vocabulary
+        << R"(,"hidden_size":)" << s.hidden << R"(,"num_hidden_layers":)" << s.layers << R"(,"num_attention_heads":)"
+        << s.heads << R"(,"num_key_value_heads":)" << s.kvHeads << R"(,"intermediate_size":)" << s.ffn
+        << R"(,"max_position_embeddings":)" << s.context << R"(,"tie_word_embeddings":)" << (s.tied ? "true" : "false");
+    if (s.laneformer) {
+        out << R"(,"sliding_window":)" << s.window << R"(,"sliding_window_n_layers":)" << s.windowLayers;
+    }
+    return out.str();
+}
+
+void addHead(Header &header, const Shape &s) {
+    header.add("model.norm.weight", {s.hidden});
+    if (!s.tied) {
+        header.add("lm_head.weight", {s.vocabulary, s.hidden});
+    }
+}
+
+void addLaneformer(Header &header, const Shape &s) {
     constexpr uint64_t lanes = 8;
-    const uint64_t d = s.hidden, headDim = d / s.heads, kvRows = s.kvHeads * headDim / lanes;
-    std::filesystem::create_directories(folder);
-    std::ofstream config(folder / "config.json");
-    config
-        << R"({"model_type":"laneformer_tp","architectures":["LaneformerTPForCausalLM"],"num_lanes":8,"broadcast_delay":2,)"
-        << R"("use_comm":true,"use_early_comm":false,"lm_head_type":"replicate","pre_norm_lane_agg":false,"replicated_rmsn_scale":true,)"
-        << R"("rope_theta":10000.0,"norm_eps":1e-05,"torch_dtype":"bfloat16","eos_token_id":0,"vocab_size":)"
-        << s.vocabulary << R"(,"hidden_size":)" << s.hidden << R"(,"num_hidden_layers":)" << s.layers
-        << R"(,"num_attention_heads":)" << s.heads << R"(,"num_key_value_heads":)" << s.kvHeads
-        << R"(,"intermediate_size":)" << s.ffn << R"(,"sliding_window":)" << s.window
-        << R"(,"sliding_window_n_layers":)" << s.windowLayers << R"(,"max_position_embeddings":)" << s.context
-        << R"(,"tie_word_embeddings":)" << (s.tied ? "true" : "false") << "}";
-    config.close();
-    Header header;
+    const uint64_t d = s.hidden, kvRows = s.kvHeads * (d / s.heads) / lanes;
     header.add("model.tok_embeddings.weight", {s.vocabulary, d});
     for (uint32_t layer = 0; layer < s.layers; layer++) {
         const std::string prefix = "model.layers." + std::to_string(layer) + ".";
@@ -127,10 +139,35 @@ void writeModel(const std::filesystem::path &folder, const Shape &s) {
         header.add(prefix + "attention_norm.weight", {d});
         header.add(prefix + "ffn_norm.weight", {d});
     }
-    header.add("model.norm.weight", {d});
-    if (!s.tied) {
-        header.add("lm_head.weight", {s.vocabulary, d});
+    addHead(header, s);
+}
+
+void addLlama(Header &header, const Shape &s) {
+    const uint64_t d = s.hidden, kvRows = s.kvHeads * (d / s.heads);
+    header.add("model.embed_tokens.weight", {s.vocabulary, d});
+    for (uint32_t layer = 0; layer < s.layers; layer++) {
+        const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+        header.add(prefix + "self_attn.q_proj.weight", {d, d});
+        header.add(prefix + "self_attn.k_proj.weight", {kvRows, d});
+        header.add(prefix + "self_attn.v_proj.weight", {kvRows, d});
+        header.add(prefix + "self_attn.o_proj.weight", {d, d});
+        header.add(prefix + "mlp.gate_proj.weight", {s.ffn, d});
+        header.add(prefix + "mlp.up_proj.weight", {s.ffn, d});
+        header.add(prefix + "mlp.down_proj.weight", {d, s.ffn});
+        header.add(prefix + "input_layernorm.weight", {d});
+        header.add(prefix + "post_attention_layernorm.weight", {d});
     }
+    addHead(header, s);
+}
+
+} // namespace
+
+void writeModel(const std::filesystem::path &folder, const Shape &shape) {
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "config.json")
+        << (shape.laneformer ? laneformerConfig : llamaConfig) << dimensionsOf(shape) << "}";
+    Header header;
+    shape.laneformer ? addLaneformer(header, shape) : addLlama(header, shape);
     header.write(folder / "model.safetensors");
 }
 

@@ -8,14 +8,16 @@
 
 namespace bench {
 
-/// A Laneformer's dimensions; 8 lanes, delay 2.
+/// The dimensions of a Laneformer of 8 lanes and delay 2, or of a Llama.
 struct Shape {
     uint32_t hidden, layers, heads, kvHeads, ffn, vocabulary, window, windowLayers, context;
-    bool tied; ///< the head is the embedding
+    bool tied;              ///< the head is the embedding
+    bool laneformer = true; ///< a Llama has no windows
 };
 
 constexpr Shape shape2B{3072, 15, 32, 16, 12288, 32000, 512, 10, 4096, false};
 constexpr Shape shapeNano{512, 10, 8, 8, 1536, 16384, 512, 6, 2048, true};
+constexpr Shape shape7B{3584, 28, 28, 4, 18944, 152064, 0, 0, 4096, false, false}; ///< Qwen2.5 7B's, without biases
 
 /// Writes a model folder of that shape: config.json and a sparse weights file whose norms are 1 and whose matrices are
 /// holes, for withRandomWeights to fill.

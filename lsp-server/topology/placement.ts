@@ -3,7 +3,7 @@ import type { TopologyGpu, TopologyResult } from '../protocol';
 /** The most GPUs that share a model, as in native/exec/gpu. */
 const mostGpus = 8;
 
-/** GPUs that share a model with so many lanes, of those found, by the rule of native/engine/choose_executor.cpp. */
+/** GPUs that share a model with so many lanes, of those found, by the rule of native/engine/gpu_shares.cpp. */
 function gpusShared(lanes: number, found: number): number {
   let count = 1;
   while (lanes % (2 * count) === 0 && 2 * count <= Math.min(found, mostGpus)) count *= 2;
