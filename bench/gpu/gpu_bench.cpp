@@ -198,7 +198,7 @@ int main(int argc, char **argv) {
         const GpuDevice &device = devices.front();
         const std::filesystem::path own = std::filesystem::path(argv[0]).parent_path();
         const std::vector<std::string_view> arguments(argv + 1, argv + argc);
-        const std::vector<std::pair<std::string_view, bench::Shape>> shapes{
+        const std::vector<std::pair<const char *, bench::Shape>> shapes{
             {"2B", bench::shape2B}, {"nano", bench::shapeNano}, {"7B", bench::shape7B}};
         const auto isShape = [&](std::string_view argument) {
             return std::ranges::any_of(shapes, [&](const auto &shape) { return shape.first == argument; });
@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
         std::fflush(stdout);
         for (const auto &[name, shape] : shapes) {
             if (usual ? shape.laneformer : std::ranges::find(arguments, name) != arguments.end()) {
-                benchShape(name.data(), shape, devices, kernels, read);
+                benchShape(name, shape, devices, kernels, read);
             }
         }
         return 0;
