@@ -67,6 +67,8 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
     SequenceJob alone = golden::greedyJob(expected.prompt, count);
     alone.reused = static_cast<uint32_t>(expected.prompt.size()) - 1;
     expect(golden::run(*executor, alone) == output, name + " the same bits with the prompt's last token alone");
+    const std::string trouble = golden::stopTokenTrouble(*executor, expected.prompt);
+    expect(trouble.empty(), name + " ends before stop tokens" + (trouble.empty() ? "" : ": ") + trouble);
     if (Model::open(folder).spec().laneCount > 1) {
         const auto inTurn = load({.kernelFolder = kernels, .slots = 1, .lanesInTurn = true});
         expect(golden::run(*inTurn, golden::greedyJob(expected.prompt, count)) == output,

@@ -167,7 +167,11 @@ void writeModel(const std::filesystem::path &folder, const Shape &shape) {
     std::ofstream(folder / "config.json")
         << (shape.laneformer ? laneformerConfig : llamaConfig) << dimensionsOf(shape) << "}";
     Header header;
-    shape.laneformer ? addLaneformer(header, shape) : addLlama(header, shape);
+    if (shape.laneformer) {
+        addLaneformer(header, shape);
+    } else {
+        addLlama(header, shape);
+    }
     header.write(folder / "model.safetensors");
 }
 

@@ -68,7 +68,7 @@ function check() {
 
 function bench() {
   build();
-  run(join(programs, 'gpu_bench'), kernels);
+  run(join(programs, 'gpu_bench'), kernels, ...process.argv.slice(3));
   const torch = spawnSync('python3', ['-c', 'import torch; assert torch.cuda.is_available()'], { stdio: 'ignore' });
   if (torch.status === 0) {
     run('python3', join('bench', 'gpu', 'torch_baseline.py'));

@@ -26,7 +26,7 @@ export interface Structure {
   localCache: boolean;
   /** Mailboxes lie on their consumer's I/O die. */
   localMailboxes: boolean;
-  /** A device's lanes begin a token one after the other: each when the one before has its queries, keys and values. */
+  /** A device's lanes begin a token in four turns: each when one of the turn before has its queries, keys and values. */
   lanesInTurn: boolean;
   /** Between devices, where the exchange cannot be hidden; microseconds for `bytes` a peer. */
   exchange: (bytes: number) => number;

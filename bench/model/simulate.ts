@@ -44,6 +44,9 @@ const pageBytes = 4096;
 /** Trips through shared memory that add up the waves' parts of a row. */
 const reductionTrips = 4;
 
+/** In which lanes begin where they do not begin together, as in native/exec/gpu/gpu_layout.cpp. */
+const turns = 4;
+
 interface Chunk {
   phase: number;
   bytes: number;
@@ -79,6 +82,8 @@ class Simulation {
   private readonly rate: number;
   private readonly handOff: number;
   private readonly reduction: number;
+  /** Lanes that begin at once; as many more begin when these have their queries, keys and values. */
+  private readonly turnLanes: number;
   /** [group][phase]: units that are not done, and the end of the last one. */
   private readonly open: number[][];
   private readonly ended: number[][];
@@ -96,6 +101,7 @@ class Simulation {
     this.rate = (inputs.phaseRate.value * gain * costs.rate) / homes;
     this.handOff = inputs.handOff.value * (structure.localMailboxes ? inputs.localHandOff.value : 1) * costs.handOff;
     this.reduction = reductionTrips * inputs.sharedMemoryTrip.value * costs.reduction;
+    this.turnLanes = structure.lanesInTurn ? Math.max(1, Math.floor(groups / turns)) : groups;
     this.open = Array.from({ length: groups }, () => phases.map(() => unitsOfGroup));
     this.ended = Array.from({ length: groups }, () => phases.map(() => 0));
     for (let number = 0; number < groups * unitsOfGroup; number++) this.units.push(this.makeUnit(number));
@@ -104,7 +110,7 @@ class Simulation {
   run(): Outcome {
     for (const unit of this.units) {
       this.request(unit, 0);
-      if (unit.group === 0 || !this.plan.structure.lanesInTurn) this.stage(unit, 0, 0);
+      if (unit.group < this.turnLanes) this.stage(unit, 0, 0);
     }
     for (let next = this.events.pop(); next !== undefined; next = this.events.pop()) {
       const { time, event } = next;
@@ -198,7 +204,7 @@ class Simulation {
     open[phase] = (open[phase] ?? 0) - 1;
     ended[phase] = Math.max(ended[phase] ?? 0, now);
     if (open[phase] > 0) return;
-    if (phase === 0 && this.plan.structure.lanesInTurn) this.beginLane(group + 1, now + this.handOff);
+    if (phase === 0) this.beginLane(group + this.turnLanes, now + this.handOff);
     this.release(phase, now);
   }
 

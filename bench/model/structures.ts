@@ -29,7 +29,7 @@ export const kog: Structure = {
 export const kogByDie: Structure = { ...kog, name: 'Kog, by I/O die', localWeights: true, localCache: true };
 
 /** Workgroups of native/exec/gpu/gpu_grid.cpp on 304 compute units, where Laneformer 2B has so many devices. */
-export const gridOf: Record<number, number> = { 1: 280, 2: 280, 4: 280, 8: 256 };
+const gridOf: Record<number, number> = { 1: 280, 2: 280, 4: 280, 8: 256 };
 
 const overLink = (devices: number) => (bytes: number) =>
   devices > 1 ? inputs.linkLatency.value + bytes / inputs.linkRate.value : 0;

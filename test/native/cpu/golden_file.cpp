@@ -79,6 +79,33 @@ Output run(Executor &executor, const SequenceJob &job) {
     return out;
 }
 
+Output runUntil(Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens,
+                const std::vector<int32_t> &stops) {
+    SequenceJob job = greedyJob(prompt, maxTokens);
+    job.stopTokens = stops;
+    return run(executor, job);
+}
+
+std::string stopTokenTrouble(Executor &executor, const std::vector<int32_t> &prompt) {
+    const Output all = runGreedy(executor, prompt, 4);
+    const int32_t stop = all.tokens[2];
+    const std::vector<int32_t> before(all.tokens.begin(), std::ranges::find(all.tokens, stop));
+    for (const size_t others : {0, 1, 69}) {
+        std::vector<int32_t> stops(others, -1);
+        if (runUntil(executor, prompt, 4, stops) != all) {
+            return std::to_string(others) + " tokens that do not come change something";
+        }
+        stops.push_back(stop);
+        const Output stopped = runUntil(executor, prompt, 4, stops);
+        if (stopped.result.stop != StopReason::stopToken || stopped.tokens != before ||
+            stopped.result.generated != before.size()) {
+            return "behind " + std::to_string(others) + " others: " + std::to_string(stopped.tokens.size()) +
+                   " tokens given instead of " + std::to_string(before.size());
+        }
+    }
+    return {};
+}
+
 Output runGreedy(Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens) {
     return run(executor, greedyJob(prompt, maxTokens));
 }

@@ -42,6 +42,12 @@ struct Output {
 };
 
 Output run(monokernel::Executor &executor, const monokernel::SequenceJob &job);
+/// A greedy request that ends before a token of `stops`.
+Output runUntil(monokernel::Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens,
+                const std::vector<int32_t> &stops);
+/// What is wrong with how requests end before their third greedy token where that is a stop token, alone or behind 1 or
+/// 69 others, more than a wave looks at at once, and go on where it is none; empty if all is right.
+std::string stopTokenTrouble(monokernel::Executor &executor, const std::vector<int32_t> &prompt);
 Output runGreedy(monokernel::Executor &executor, const std::vector<int32_t> &prompt, uint32_t maxTokens);
 
 /// `prompt` must outlive the job.

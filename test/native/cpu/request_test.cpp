@@ -38,12 +38,8 @@ template <class Error, class Call> bool throws(const Call &call, const std::stri
 TEST(stopTokenIsNotGiven) {
     const auto executor = golden::load(llama, {.threads = 2, .slots = 1});
     const golden::Output all = golden::runGreedy(*executor, counting(20), 10);
-    const std::vector<int32_t> prompt = counting(20);
-    SequenceJob job = golden::greedyJob(prompt, 10);
-    const std::vector<int32_t> stops{-1, all.tokens[4]};
-    job.stopTokens = stops;
     const auto first = std::find(all.tokens.begin(), all.tokens.end(), all.tokens[4]);
-    const golden::Output stopped = golden::run(*executor, job);
+    const golden::Output stopped = golden::runUntil(*executor, counting(20), 10, {-1, all.tokens[4]});
     CHECK(stopped.result.stop == StopReason::stopToken);
     CHECK(stopped.tokens == std::vector<int32_t>(all.tokens.begin(), first));
     CHECK(stopped.result.generated == stopped.tokens.size());

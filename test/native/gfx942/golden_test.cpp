@@ -89,6 +89,12 @@ TEST(goldenLogitsByPrefillAndDecode) {
     CHECK_MESSAGE(largest == 304, std::to_string(largest) + " workgroups at most, an MI300X has 304 compute units");
 }
 
+TEST(stopTokensAreNotGiven) {
+    const TranslatedExecutor translated = open("llama", {2, 19, 60});
+    const std::string trouble = golden::stopTokenTrouble(*translated.executor, {1, 2});
+    CHECK_MESSAGE(trouble.empty(), trouble);
+}
+
 /// Of each kind of head: the last token of a prompt is run with others or alone, and its step ends with the head.
 TEST(goldenPrefixReuseGivesTheSameTokens) {
     for (const char *name : {"laneformer-delay2", "laneformer-prenorm-agg", "laneformer-vocab-parallel", "qwen3"}) {

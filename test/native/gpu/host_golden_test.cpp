@@ -59,6 +59,12 @@ TEST(lanesThatBeginInTurnGiveTheSameBits) {
     }
 }
 
+TEST(stopTokensAreNotGiven) {
+    const auto executor = loadOnFibers("llama", 3, 5);
+    const std::string trouble = golden::stopTokenTrouble(*executor, {1, 2});
+    CHECK_MESSAGE(trouble.empty(), trouble);
+}
+
 /// A workgroup that never comes is an error that names what was waited for, soon, and the next request is right.
 TEST(aWaitInVainEndsAndIsNamed) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / "llama";
