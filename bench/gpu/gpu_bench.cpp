@@ -1,6 +1,7 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [7B], the first two if none is named;
-// prints a table. Weights are random; 2B and nano are Laneformers, 7B is a Llama.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [7B] [ampere|card], the first two
+// shapes if none is named; prints a table. Weights are random; 2B and nano are Laneformers, 7B is a Llama. "ampere": by
+// the kernel for Ampere; "card": also with what a graphics card has of multiprocessors and shared memory.
 // The streaming kernel lies beside this program. Kernels of several folders, which must lay weights out alike, run one
 // after the other on the same loaded model, so that a change is seen beside what it changes.
 
@@ -31,7 +32,7 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 
 /// Terabytes a second that a kernel reads (copy: reads and writes), the best of nine runs of several passes.
 double streamRate(const GpuDevice &device, const std::filesystem::path &folder, bool copy) {
-    const auto driver = openGpuDriver(device);
+    const auto driver = std::make_unique<bench::DeviceAs>(device);
     driver->loadKernel(folder / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
     const uint64_t bytes = 4ull << 30;
     kernel::StreamParameters p{};
@@ -139,8 +140,8 @@ Loaded load(std::span<const GpuDevice> devices, const Model &model, const GpuLay
     Loaded loaded;
     std::vector<std::unique_ptr<GpuDriver>> drivers;
     for (const GpuDevice &device : devices) {
-        drivers.push_back(bench::withRandomWeights(openGpuDriver(device), layout.weightBytes, p.embedding,
-                                                   p.embedding + p.hidden * 2ull * p.vocabulary));
+        drivers.push_back(bench::withRandomWeights(std::make_unique<bench::DeviceAs>(device), layout.weightBytes,
+                                                   p.embedding, p.embedding + p.hidden * 2ull * p.vocabulary));
         loaded.drivers.push_back(drivers.back().get());
     }
     loaded.executor = makeGpuExecutor(std::move(drivers), model, options, {});
@@ -190,12 +191,11 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [7B]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [7B] [ampere|card]\n");
         return 2;
     }
     try {
-        const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
-        const GpuDevice &device = devices.front();
+        std::vector<GpuDevice> devices = bench::devicesOfOneKind();
         const std::filesystem::path own = std::filesystem::path(argv[0]).parent_path();
         const std::vector<std::string_view> arguments(argv + 1, argv + argc);
         const std::vector<std::pair<const char *, bench::Shape>> shapes{
@@ -203,9 +203,18 @@ int main(int argc, char **argv) {
         const auto isShape = [&](std::string_view argument) {
             return std::ranges::any_of(shapes, [&](const auto &shape) { return shape.first == argument; });
         };
+        for (GpuDevice &each : devices) {
+            each = std::ranges::count(arguments, "card") > 0     ? bench::asGraphicsCard(each)
+                   : std::ranges::count(arguments, "ampere") > 0 ? bench::asAmpere(each)
+                                                                 : each;
+        }
+        const GpuDevice &device = devices.front();
+        const auto isWord = [&](std::string_view argument) {
+            return isShape(argument) || argument == "card" || argument == "ampere";
+        };
         const bool usual = std::ranges::none_of(arguments, isShape);
         Folders kernels;
-        std::ranges::copy_if(arguments, std::back_inserter(kernels), std::not_fn(isShape));
+        std::ranges::copy_if(arguments, std::back_inserter(kernels), std::not_fn(isWord));
         if (kernels.empty()) {
             throw std::runtime_error("name the folder of the kernels");
         }

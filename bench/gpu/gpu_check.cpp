@@ -1,7 +1,8 @@
 // Correctness of the monokernel on this machine's GPUs: every golden checkpoint, also by a kernel that is short of
 // registers, the nano model and many requests with random cancellations on the first; golden checkpoints on halves of
-// the first that pass for two devices, and on as many devices as there are. Usage (from the repository's root):
-// gpu_check KERNELS [golden|starved|nano NANO_FOLDER|cancel|small|halves|devices]...
+// the first that pass for two devices, and on as many devices as there are. What comes after "ampere" is done by the
+// kernel for Ampere, after "card" also as on a graphics card. Usage (from the repository's root):
+// gpu_check KERNELS [golden|starved|nano NANO_FOLDER|cancel|small|halves|devices|ampere|card]...
 
 #include "../../test/native/gpu/golden_agreement.h"
 #include "devices.h"
@@ -34,9 +35,13 @@ void expect(bool condition, const std::string &what) {
     std::fflush(stdout);
 }
 
+std::unique_ptr<Executor> load(const GpuDevice &device, const Model &model, const GpuOptions &options) {
+    return makeGpuExecutor(std::make_unique<bench::DeviceAs>(device), model, options, {});
+}
+
 std::unique_ptr<Executor> load(const GpuDevice &device, const std::filesystem::path &kernels,
                                const std::filesystem::path &folder) {
-    return makeGpuExecutor(std::span(&device, 1), Model::open(folder), {kernels, 2, 0}, {});
+    return load(device, Model::open(folder), {kernels, 2, 0});
 }
 
 golden::Output checkGreedy(Executor &executor, const golden::Folder &expected, const std::string &label) {
@@ -50,10 +55,8 @@ golden::Output checkGreedy(Executor &executor, const golden::Folder &expected, c
 void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, const std::string &name) {
     const std::filesystem::path folder = std::filesystem::path(MONOKERNEL_GOLDEN) / name;
     const golden::Folder expected = golden::readFolder(folder);
-    const auto load = [&](const GpuOptions &options) {
-        return makeGpuExecutor(std::span(&device, 1), Model::open(folder), options, {});
-    };
-    const auto executor = load({kernels, 2, 0});
+    const Model model = Model::open(folder);
+    const auto executor = load(device, model, {kernels, 2, 0});
     const std::vector<float> byToken = executor->logits(1, expected.prompt, expected.positions, 1);
     const double worst = golden::worstDifference(byToken, expected);
     expect(worst < golden::gpuTolerance, name + " logits: worst difference " + std::to_string(worst));
@@ -69,12 +72,13 @@ void checkGolden(const GpuDevice &device, const std::filesystem::path &kernels, 
     expect(golden::run(*executor, alone) == output, name + " the same bits with the prompt's last token alone");
     const std::string trouble = golden::stopTokenTrouble(*executor, expected.prompt);
     expect(trouble.empty(), name + " ends before stop tokens" + (trouble.empty() ? "" : ": ") + trouble);
-    if (Model::open(folder).spec().laneCount > 1) {
-        const auto inTurn = load({.kernelFolder = kernels, .slots = 1, .lanesInTurn = true});
+    if (model.spec().laneCount > 1) {
+        const auto inTurn = load(device, model, {.kernelFolder = kernels, .slots = 1, .lanesInTurn = true});
         expect(golden::run(*inTurn, golden::greedyJob(expected.prompt, count)) == output,
                name + " the same bits with lanes that begin in turn");
     } else {
-        checkGreedy(*load({.kernelFolder = kernels, .slots = 1, .lanesADevice = 2}), expected, name + " as two lanes");
+        checkGreedy(*load(device, model, {.kernelFolder = kernels, .slots = 1, .lanesADevice = 2}), expected,
+                    name + " as two lanes");
     }
 }
 
@@ -103,7 +107,7 @@ void checkAllGolden(const GpuDevice &device, const std::filesystem::path &kernel
 /// operations come at other times. A race that the usual build hides may show.
 void checkStarved(const GpuDevice &device, const std::filesystem::path &kernels) {
     const std::string &file = kernelTarget(device.target).file;
-    if (device.target != "sm_90") {
+    if (!device.target.starts_with("sm_")) {
         std::printf("starved: only PTX can be given fewer registers, not a %s object\n", device.target.c_str());
         return;
     }
@@ -213,7 +217,7 @@ void checkHalves(const GpuDevice &device, const std::filesystem::path &kernels) 
     const auto halves = [&](uint32_t count) {
         std::vector<std::unique_ptr<GpuDriver>> drivers;
         for (uint32_t i = 0; i < count; i++) {
-            drivers.push_back(std::make_unique<bench::PartOfDevice>(openGpuDriver(device), 2));
+            drivers.push_back(std::make_unique<bench::PartOfDevice>(std::make_unique<bench::DeviceAs>(device), 2));
         }
         return drivers;
     };
@@ -243,13 +247,13 @@ void checkDevices(std::span<const GpuDevice> devices, const std::filesystem::pat
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr,
-                     "usage: gpu_check KERNEL_FOLDER [golden|starved|nano FOLDER|cancel|small|halves|devices]...\n");
+        std::fprintf(stderr, "usage: gpu_check KERNEL_FOLDER [golden|starved|nano FOLDER|cancel|small|halves|devices|"
+                             "ampere|card]...\n");
         return 2;
     }
     try {
         const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
-        const GpuDevice &device = devices.front();
+        GpuDevice device = devices.front();
         for (int i = 2; i < argc; i++) {
             const std::string what = argv[i];
             if (what == "golden") {
@@ -264,6 +268,10 @@ int main(int argc, char **argv) {
                 checkHalves(device, argv[1]);
             } else if (what == "devices") {
                 checkDevices(devices, argv[1]);
+            } else if (what == "ampere" || what == "card") {
+                device = what == "card" ? bench::asGraphicsCard(devices.front()) : bench::asAmpere(devices.front());
+                std::printf("as %s, %u multiprocessors, %u bytes of shared memory:\n", device.target.c_str(),
+                            device.computeUnits, device.sharedBytes);
             } else if (what == "small") {
                 checkGolden(device, argv[1], "laneformer-delay2");
             } else {

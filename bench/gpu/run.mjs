@@ -35,7 +35,10 @@ function builtBefore() {
     join(timelineKernels, 'monokernel'),
   ];
   const forTarget = (suffix) => objects.every((object) => existsSync(`${object}.${suffix}`));
-  return ['sm_90.ptx', 'gfx942.co'].some(forTarget) && built.every((program) => existsSync(join(programs, program)));
+  return (
+    ['sm_90.ptx', 'sm_80.ptx', 'gfx942.co'].some(forTarget) &&
+    built.every((program) => existsSync(join(programs, program)))
+  );
 }
 
 function buildAllKernels() {
@@ -63,7 +66,9 @@ function check() {
   build();
   const nano = join('models', 'laneformer-nano');
   const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
-  run(join(programs, 'gpu_check'), kernels, 'golden', 'starved', 'cancel', 'halves', 'devices', ...withNano);
+  const checks = ['golden', 'starved', 'cancel', 'halves', 'devices', ...withNano];
+  const asCard = existsSync(join(kernels, 'monokernel.sm_80.ptx')) ? ['card', 'golden', 'cancel', 'halves'] : [];
+  run(join(programs, 'gpu_check'), kernels, ...checks, ...asCard);
 }
 
 function bench() {

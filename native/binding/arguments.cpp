@@ -78,9 +78,12 @@ Value readChoice(const Napi::Value &value, const char *name, const std::pair<con
 }
 
 Device readDevice(const Napi::Value &value, const char *name) {
-    return readChoice<Device>(
-        value, name,
-        {{"auto", Device::automatic}, {"cpu", Device::cpu}, {"gfx942", Device::gfx942}, {"sm_90", Device::sm90}});
+    return readChoice<Device>(value, name,
+                              {{"auto", Device::automatic},
+                               {"cpu", Device::cpu},
+                               {"gfx942", Device::gfx942},
+                               {"sm_90", Device::sm90},
+                               {"sm_80", Device::sm80}});
 }
 
 Precision readPrecision(const Napi::Value &value, const char *name) {

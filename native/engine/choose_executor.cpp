@@ -32,7 +32,9 @@ ChosenExecutor makeCpu(const Model &model, const EngineOptions &options, std::st
 
 #ifdef MONOKERNEL_GPU
 
-const char *targetName(Device device) { return device == Device::gfx942 ? "gfx942" : "sm_90"; }
+const char *targetName(Device device) {
+    return device == Device::gfx942 ? "gfx942" : device == Device::sm90 ? "sm_90" : "sm_80";
+}
 
 ChosenExecutor makeGpu(std::span<const GpuDevice> devices, uint32_t lanesADevice, const Model &model,
                        const EngineOptions &options, const std::function<void(double)> &progress) {
@@ -51,10 +53,13 @@ ChosenExecutor makeGpu(std::span<const GpuDevice> devices, uint32_t lanesADevice
                             : "a GPU runs the weights as bf16"}};
 }
 
-/// On the GPUs of one kind, nothing if there are none.
+/// On GPUs of one kind, those that are as the first one of it; nothing if there are none.
 std::optional<ChosenExecutor> tryTarget(Device kind, std::vector<GpuDevice> devices, const Model &model,
                                         const EngineOptions &options, const std::function<void(double)> &progress) {
     std::erase_if(devices, [&](const GpuDevice &device) { return device.target != targetName(kind); });
+    std::erase_if(devices, [name = devices.empty() ? "" : devices.front().name](const GpuDevice &device) {
+        return device.name != name; // the slowest of them would set the pace
+    });
     std::optional<ChosenExecutor> chosen;
     makeFirstThatFits(model.spec(), std::min<size_t>(devices.size(), maxGpuDevices), [&](const GpuShare &share) {
         chosen = makeGpu(std::span(devices).first(share.devices), share.lanesADevice, model, options, progress);
@@ -67,7 +72,7 @@ std::optional<ChosenExecutor> tryTarget(Device kind, std::vector<GpuDevice> devi
 std::optional<ChosenExecutor> tryGpus(const Model &model, const EngineOptions &options,
                                       const std::function<void(double)> &progress, std::string &why) {
     const std::vector<GpuDevice> devices = findGpuDevices(why);
-    for (const Device kind : {Device::gfx942, Device::sm90}) {
+    for (const Device kind : {Device::gfx942, Device::sm90, Device::sm80}) {
         try {
             if (auto chosen = tryTarget(kind, devices, model, options, progress)) {
                 return chosen;
@@ -112,6 +117,7 @@ ChosenExecutor chooseExecutor(const Model &model, const EngineOptions &options,
     switch (options.device) {
     case Device::gfx942:
     case Device::sm90:
+    case Device::sm80:
         return makeNamedGpu(model, options, progress);
     case Device::cpu:
         return makeCpu(model, options, "the CPU was asked for", progress);

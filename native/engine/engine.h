@@ -14,7 +14,7 @@
 
 namespace monokernel {
 
-enum class Device : uint8_t { automatic, cpu, gfx942, sm90 };
+enum class Device : uint8_t { automatic, cpu, gfx942, sm90, sm80 };
 
 /// What the CPU engine keeps weights as: as the model's files have them (bf16, f16, f32), or in bytes with a scale for
 /// 32. `automatic` decides by the weights' size.

@@ -43,15 +43,15 @@ const targets = [
       ...['-disable-machine-licm', '-join-splitedges'].flatMap((option) => ['-mllvm', option]),
     ],
   },
-  {
-    suffix: 'sm_90.ptx',
+  ...['sm_80', 'sm_90'].map((architecture) => ({
+    suffix: `${architecture}.ptx`,
     flags: [
-      ...['-x', 'cuda', '--offload-arch=sm_90', '--offload-device-only', '-nocudainc', '-nocudalib', '-nostdinc'],
-      ...['--cuda-path=/nonexistent', '--cuda-feature=+ptx80', '-S'],
+      ...['-x', 'cuda', `--offload-arch=${architecture}`, '--offload-device-only', '-nocudainc', '-nocudalib'],
+      ...['-nostdinc', '--cuda-path=/nonexistent', '--cuda-feature=+ptx80', '-S'],
       // Division good to 2 units in the last place: the exact one calls a function, around which registers spill.
       ...['-mllvm', '-nvptx-prec-divf32=1'],
     ],
-  },
+  })),
 ];
 
 /** The first clang of version 19 or newer, or undefined. */

@@ -35,7 +35,12 @@ struct WordPair {
 #if defined(__AMDGCN__)
 #include "device_gfx942.h"
 #elif defined(__NVPTX__)
-#include "device_sm90.h"
+#include "device_nvidia.h"
+#if __CUDA_ARCH__ >= 900
+#include "tile_stage_sm90.h"
+#else
+#include "tile_stage_sm80.h"
+#endif
 #else
 #include "device_host.h"
 #endif

@@ -15,11 +15,12 @@ namespace {
 using Status = int;
 using Handle = void *;
 constexpr Status success = 0, notReady = 600, alreadyEnabled = 704;
-constexpr int computeUnitCount = 16, capabilityMajor = 75, capabilityMinor = 76; ///< CUdevice_attribute
-constexpr int dynamicSharedBytes = 8;                                            ///< CUfunction_attribute
-constexpr unsigned hostMapped = 2, portable = 1;                                 ///< cuMemHostAlloc
-constexpr unsigned nonBlocking = 1;                                              ///< cuStreamCreate
-constexpr int jitErrorBuffer = 5, jitErrorBytes = 6;                             ///< CUjit_option
+constexpr int computeUnitCount = 16, launchTimeout = 17, capabilityMajor = 75, capabilityMinor = 76,
+              mostSharedBytes = 97;                  ///< CUdevice_attribute
+constexpr int dynamicSharedBytes = 8;                ///< CUfunction_attribute
+constexpr unsigned hostMapped = 2, portable = 1;     ///< cuMemHostAlloc
+constexpr unsigned nonBlocking = 1;                  ///< cuStreamCreate
+constexpr int jitErrorBuffer = 5, jitErrorBytes = 6; ///< CUjit_option
 
 constexpr std::array<const char *, 2> libraryNames{"libcuda.so.1", "libcuda.so"};
 
@@ -63,6 +64,10 @@ uint32_t attribute(int attribute, int device) {
     Cuda::get().call("cuDeviceGetAttribute", &value, attribute, device);
     return static_cast<uint32_t>(value);
 }
+
+/// The PTX for a compute capability: the driver compiles it for this and later ones. Where the kernel with the bulk
+/// copy engine fits into the registers it is taken; for 12.0 (by ptxas 13.0) it is 116 bytes too large.
+const char *kernelFor(uint32_t major) { return major >= 9 && major <= 11 ? "sm_90" : "sm_80"; }
 
 class CudaDriver final : public GpuDriver {
 public:
@@ -245,13 +250,19 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
         const uint32_t major = attribute(capabilityMajor, handle), minor = attribute(capabilityMinor, handle);
         const std::string label = std::string("CUDA: ") + name.data() + ", compute capability " +
                                   std::to_string(major) + "." + std::to_string(minor);
-        if (major != 9 || minor != 0) {
-            why += label + ": not usable, the kernel is built for 9.0\n";
+        if (major < 8) {
+            why += label + ": not usable, the kernel needs 8.0 or more\n";
             continue;
         }
         why += label + ": usable\n";
-        devices.push_back(
-            {"sm_90", name.data(), static_cast<uint32_t>(index), attribute(computeUnitCount, handle), bytes, driver});
+        devices.push_back({.target = kernelFor(major),
+                           .name = name.data(),
+                           .index = static_cast<uint32_t>(index),
+                           .computeUnits = attribute(computeUnitCount, handle),
+                           .memoryBytes = bytes,
+                           .driver = driver,
+                           .sharedBytes = attribute(mostSharedBytes, handle),
+                           .watched = attribute(launchTimeout, handle) != 0});
     }
     return devices;
 }

@@ -4,7 +4,8 @@
 
 namespace monokernel {
 
-/// NVIDIA devices of compute capability 9.0, through libcuda. Adds to `why` what was found and what was not usable.
+/// NVIDIA devices of compute capability 8.0 and later, through libcuda. Adds to `why` what was found and what was not
+/// usable.
 std::vector<GpuDevice> findCudaDevices(std::string &why);
 
 /// Throws ExecutionError with the driver's words.

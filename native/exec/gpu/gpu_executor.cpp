@@ -4,6 +4,7 @@
 #include "exec/gpu/failed_wait.h"
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/gpu_shard.h"
+#include "exec/gpu/launch_budget.h"
 #include "exec/gpu/weight_upload.h"
 #include "model/model_error.h"
 #include "plan/plan.h"
@@ -39,6 +40,7 @@ GpuDevice commonDevice(const Drivers &drivers) {
         }
         common.computeUnits = std::min(common.computeUnits, device.computeUnits);
         common.memoryBytes = std::min(common.memoryBytes, device.memoryBytes);
+        common.sharedBytes = std::min(common.sharedBytes, device.sharedBytes);
     }
     return common;
 }
@@ -68,7 +70,8 @@ class GpuExecutor final : public Executor {
 public:
     GpuExecutor(Drivers drivers, const Model &model, const GpuOptions &options,
                 const std::function<void(double)> &progress)
-        : layout_(layOutModel(model.spec(), drivers, options)) {
+        : layout_(layOutModel(model.spec(), drivers, options)),
+          budget_(std::ranges::any_of(drivers, [](const auto &driver) { return driver->device().watched; })) {
         const auto count = static_cast<uint32_t>(drivers.size());
         shards_.reserve(count);
         for (uint32_t i = 0; i < count; i++) {
@@ -112,25 +115,33 @@ public:
             result.cached = job.reused;
             return result;
         }
-        const uint32_t room = parameters().context - prompt + 1;
-        const GpuRequest request{.slot = job.slot,
-                                 .firstPosition = job.reused,
-                                 .promptLength = prompt,
-                                 .maxTokens = std::min(job.maxTokens, room),
-                                 .stopCount = static_cast<uint32_t>(job.stopTokens.size()),
-                                 .sampler = samplerOf(job)};
-        for (GpuShard &shard : shards_) {
-            shard.upload(shard.parameters().tokens, std::as_bytes(job.tokens));
-            if (!job.stopTokens.empty()) {
+        if (!job.stopTokens.empty()) {
+            for (GpuShard &shard : shards_) {
                 shard.upload(shard.parameters().stopTokens, std::as_bytes(job.stopTokens));
             }
         }
-        const uint32_t tagBase = begin(request, prompt - job.reused + request.maxTokens);
-        driveRequest(request, tagBase, job, sink, start, result);
-        const Result end = finish(tagBase);
+        const uint32_t room = parameters().context - prompt + 1, wanted = std::min(job.maxTokens, room);
+        std::vector<int32_t> known(job.tokens.begin(), job.tokens.end()); // the prompt, and what came after it
+        Clock::time_point first = start;
+        const auto give = [&](GeneratedToken token) {
+            if (result.generated++ == 0) {
+                first = Clock::now();
+                result.timeToFirstToken = std::chrono::duration<double>(first - start).count();
+            }
+            known.push_back(token.token);
+            sink(token);
+        };
+        Result end{.cached = job.reused};
+        for (bool more = true; more;) {
+            const LaunchPart part = budget_.next(static_cast<uint32_t>(known.size()) - end.cached,
+                                                 wanted - result.generated, kernel::maxPrefillTokens);
+            end = runPart(job, known, end.cached, part, give);
+            more = part.newTokens == 0 ? end.stop != kernel::stopCancelled
+                                       : end.stop == kernel::stopMaxTokens && result.generated < wanted;
+        }
+        result.decodeSeconds = result.generated > 0 ? secondsSince(first) : 0.0;
         result.stop = stopReason(end.stop, job.maxTokens > room);
-        result.prefilled = end.prefilled;
-        result.generated = end.generated;
+        result.prefilled = std::min(end.cached, prompt) - job.reused;
         result.cached = end.cached;
         return result;
     }
@@ -249,26 +260,50 @@ private:
         return any;
     }
 
-    /// Gives tokens to the sink as they come, until the kernels have ended.
-    void driveRequest(const GpuRequest &request, uint32_t tagBase, const SequenceJob &job,
-                      const std::function<void(GeneratedToken)> &sink, Clock::time_point start,
-                      SequenceResult &result) {
-        Clock::time_point first = start;
+    /// One launch, from position `cached` of the known tokens on. What a launch without tokens to generate draws, as
+    /// every launch does, is not looked at.
+    Result runPart(const SequenceJob &job, std::span<const int32_t> known, uint32_t cached, const LaunchPart &part,
+                   const std::function<void(GeneratedToken)> &give) {
+        const GpuRequest request{.slot = job.slot,
+                                 .firstPosition = cached,
+                                 .promptLength = cached + part.promptTokens,
+                                 .maxTokens = std::max(1u, part.newTokens),
+                                 .stopCount = static_cast<uint32_t>(job.stopTokens.size()),
+                                 .sampler = samplerOf(job)};
+        for (GpuShard &shard : shards_) {
+            shard.upload(shard.parameters().tokens, std::as_bytes(known.first(request.promptLength)));
+        }
+        const auto start = Clock::now();
+        const uint32_t tagBase = begin(request, uint64_t{part.promptTokens} + request.maxTokens);
+        Clock::time_point first{};
+        awaitEnd(request, tagBase, job.cancel, [&](GeneratedToken token, uint32_t index) {
+            first = index == 0 ? Clock::now() : first;
+            if (part.newTokens > 0) {
+                give(token);
+            }
+        });
+        const Result end = finish(tagBase);
+        const uint32_t steps = (part.promptTokens + kernel::maxPrefillTokens - 1) / kernel::maxPrefillTokens;
+        const double all = secondsSince(start), decode = end.generated > 1 ? secondsSince(first) : 0.0;
+        budget_.ran(end.stop == kernel::stopCancelled ? 0 : steps, all - decode,
+                    end.generated > 1 ? end.generated - 1 : 0, decode);
+        return end;
+    }
+
+    /// Calls give(token, its number) for each token as it comes, until the kernels have ended.
+    template <class Give>
+    void awaitEnd(const GpuRequest &request, uint32_t tagBase, const std::atomic<bool> *cancel, Give give) {
         uint32_t given = 0;
         bool cancelled = false;
         for (bool finished = false;;) {
             GeneratedToken token;
             while (given < request.maxTokens && shards_.front().readToken(tagBase, given, token)) {
-                if (given++ == 0) {
-                    first = Clock::now();
-                    result.timeToFirstToken = secondsSince(start);
-                }
-                sink(token);
+                give(token, given++);
             }
             if (finished) {
                 break;
             }
-            if (!cancelled && job.cancel != nullptr && job.cancel->load(std::memory_order_relaxed)) {
+            if (!cancelled && cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
                 cancelled = true;
                 shards_.front().say(kernel::cancelRequest);
             }
@@ -277,7 +312,6 @@ private:
                 std::this_thread::sleep_for(pollPause);
             }
         }
-        result.decodeSeconds = given > 0 ? secondsSince(first) : 0.0;
     }
 
     /// The first device's last words, once all have ended well.
@@ -352,6 +386,7 @@ private:
     }
 
     GpuLayout layout_;
+    LaunchBudget budget_;
     std::vector<GpuShard> shards_; ///< in the order of their lanes
     uint64_t nextTag_ = 1;
     uint32_t launches_ = 0;

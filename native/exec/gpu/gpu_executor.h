@@ -14,12 +14,14 @@
 namespace monokernel {
 
 struct GpuDevice {
-    std::string target; ///< "gfx942" or "sm_90"
+    std::string target; ///< which kernel it runs: "gfx942", "sm_90" or "sm_80"
     std::string name;
     uint32_t index = 0;
     uint32_t computeUnits = 0;
     uint64_t memoryBytes = 0;
-    std::string driver; ///< the driver's version, for example "12.8"
+    std::string driver;       ///< the driver's version, for example "12.8"
+    uint32_t sharedBytes = 0; ///< shared memory a workgroup may have; 0: what all devices of the target have
+    bool watched = false;     ///< a display hangs on it, and the system ends launches that last some seconds
 };
 
 /// Devices that the shipped kernels run on, found through the drivers (libamdhip64, libcuda) by dlopen. `why` says, for
@@ -40,7 +42,7 @@ struct PageHomes {
 };
 
 struct GpuOptions {
-    std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co and monokernel.sm_90.ptx
+    std::filesystem::path kernelFolder; ///< holds monokernel.gfx942.co, monokernel.sm_90.ptx and monokernel.sm_80.ptx
     uint32_t slots = 4;
     uint32_t contextLength = 0;      ///< 0: the model's limit
     uint32_t lanesADevice = 1;       ///< that a plain transformer is seen as on each

@@ -206,8 +206,8 @@ void describeSharedMemory(GpuLayout &layout) {
     const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
     if (used + least * slotBytes > target.sharedBytes) {
         throw LaneTooWideError("this model cannot run on the GPU: a workgroup needs " +
-                               std::to_string(used + least * slotBytes) + " bytes of shared memory, " + target.name +
-                               " has " + std::to_string(target.sharedBytes));
+                               std::to_string(used + least * slotBytes) + " bytes of shared memory, the device has " +
+                               std::to_string(target.sharedBytes));
     }
     p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
     layout.sharedBytes = used + p.ringSlots * slotBytes;
@@ -336,6 +336,9 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     const ModelSpec &spec = plan.spec;
     GpuLayout layout;
     layout.target = kernelTarget(device.target);
+    if (device.sharedBytes != 0) {
+        layout.target.sharedBytes = std::min(layout.target.sharedBytes, device.sharedBytes);
+    }
     layout.slots = std::max(1u, options.slots);
     Parameters &p = layout.parameters;
     const uint32_t context =

@@ -91,7 +91,7 @@ Measured measure(GpuDriver &driver, const DeviceShape &shape, const PageCalibrat
 }
 
 std::string calibrationKernel(const std::string &target) {
-    return "page_homes." + target + (target == "sm_90" ? ".ptx" : ".co");
+    return "page_homes." + target + (target.starts_with("sm_") ? ".ptx" : ".co");
 }
 
 /// How much pages differ, for a device whose dies are not known: the quickest and slowest tenth of one probe's pages.

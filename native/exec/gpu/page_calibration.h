@@ -11,7 +11,7 @@
 namespace monokernel {
 
 struct PageCalibrationOptions {
-    std::filesystem::path kernelFolder; ///< holds page_homes.gfx942.co and page_homes.sm_90.ptx
+    std::filesystem::path kernelFolder; ///< holds page_homes.gfx942.co and so on
     uint32_t pages = 4 * 1792;          ///< contiguous; four of the published periods
     uint32_t rounds = 5;
     uint32_t trips = 48; ///< of a word, in each round and page

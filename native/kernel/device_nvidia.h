@@ -1,6 +1,7 @@
 #pragma once
 
-// NVIDIA Hopper (H100, H200). One coherent L2 for the device: relaxed device-scope accesses meet there, past the L1s.
+// NVIDIA devices from Ampere on (compute capability 8.0). One coherent L2 for the device: relaxed device-scope accesses
+// meet there, past the L1s. What brings weights in is of the generation: tile_stage_sm90.h, tile_stage_sm80.h.
 
 #define DEV __attribute__((device, always_inline)) static inline
 #define DEV_MEMBER __attribute__((device, always_inline)) inline
@@ -221,108 +222,5 @@ DEV void multiplyAdd(const u32x4 (&weights)[blockPieces], u32x4 tokens, u32 half
 
 /// There is one kind of registers.
 DEV void keepSum(f32x4 &) {}
-
-/// A ring of fetches in shared memory for each wave, filled by the bulk copy engine: the weights of the next phases
-/// stream in while the wave waits for its input. Each slot has an mbarrier that completes when its tiles are there.
-struct TileStage {
-    u32 ring, barriers;     ///< this wave's part, shared-memory byte addresses
-    u32 slots, slot, phase; ///< the slot to take from next, and the mbarrier phase it is in
-    u32 at;                 ///< the tile to load next
-    u32 read;               ///< all that was read of the slot, or-ed
-    u32 fetchBytes;         ///< of what to ask for next
-    u64 from;               ///< its address
-    u64 policy;             ///< weights leave the L2 first: what is handed over and the KV cache shall stay
-    static constexpr u32 waves = workgroupThreads / waveLanes, slotBytes = tileBlocks * 1024;
-
-    DEV_MEMBER u32 depth(Arguments &p) const { return p.ringSlots; }
-    DEV_MEMBER void begin(Arguments &p) {
-        slots = p.ringSlots;
-        const u32 base = sharedAddress(shared(p.ringOffset));
-        ring = base + waveIndex() * slots * slotBytes;
-        barriers = base + waves * slots * slotBytes + waveIndex() * slots * 8;
-        slot = phase = read = 0;
-        asm volatile("createpolicy.fractional.L2::evict_first.b64 %0,1.0;" : "=l"(policy));
-        if (laneIndex() == 0) {
-            for (u32 i = 0; i < slots; i++) {
-                asm volatile("mbarrier.init.shared::cta.b64 [%0],1;" ::"r"(barriers + i * 8) : "memory");
-            }
-            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-        }
-        waveSync();
-    }
-    DEV_MEMBER static u32 tileBytes(MatrixArguments &m) { return tileBlocks * 64 * m.blockRows; }
-    DEV_MEMBER static u32 fetchTiles(MatrixArguments &m) { return m.fetchTiles; }
-    /// What to ask for next is the first fetch of wave `wave` in a part of a matrix, and its others follow it.
-    DEV_MEMBER void enter(Arguments &, MatrixArguments &m, u32 layer, u32 part, u32 wave) {
-        fetchBytes = m.fetchTiles * tileBytes(m);
-        from = m.tiles + layer * m.layerBytes + (static_cast<u64>(part) * m.waveFetches * waves + wave) * fetchBytes;
-    }
-    /// Where tiles lie need not be looked up.
-    DEV_MEMBER bool lookUp() { return false; }
-    /// Asks for the next fetch, into slot `to`: by one lane, without a branch.
-    DEV_MEMBER void fill(u32 to) {
-        // The copy engine does not of itself wait for the wave's reads of the slot. Measured: it overtook them where
-        // the kernel was short of registers, in 16 % of prompts. A fence would wait for more than those (1 % of
-        // decode). So the copy depends on what was read, by bits of the number of slots that are never set.
-        const u32 bytes = fetchBytes + (read & (slots >> 16));
-        read = 0;
-        waveSync();
-        asm volatile("{\n\t.reg .pred first;\n\tsetp.eq.u32 first,%5,0;\n\t"
-                     "@first mbarrier.arrive.expect_tx.shared::cta.b64 _,[%3],%2;\n\t"
-                     "@first cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint "
-                     "[%0],[%1],%2,[%3],%4;\n\t}" ::"r"(ring + to * slotBytes),
-                     "l"(from), "r"(bytes), "r"(barriers + to * 8), "l"(policy), "r"(laneIndex())
-                     : "memory");
-        from += waves * fetchBytes;
-    }
-    /// Waits for the oldest fetch.
-    DEV_MEMBER void await() {
-        asm volatile(
-            "{\n\t.reg .pred arrived;\n"
-            "again_%=:\n\tmbarrier.try_wait.parity.shared::cta.b64 arrived,[%0],%1;\n\t@!arrived bra again_%=;\n\t}" ::
-                "r"(barriers + slot * 8),
-            "r"(phase)
-            : "memory");
-        at = ring + slot * slotBytes;
-    }
-    /// This lane's pieces of its next tile.
-    DEV_MEMBER void load(MatrixArguments &m, u32x4 (&blocks)[tileBlocks][blockPieces]) {
-        const u32 half = m.blockRows >> 1, row = laneIndex() >> 2;
-        const u32 first = at + ((row < half ? row : half - 1) * 4 + pieceChunk(laneIndex())) * 16;
-#pragma unroll
-        for (u32 piece = 0; piece < blockPieces; piece++) {
-#pragma unroll
-            for (u32 i = 0; i < tileBlocks; i++) {
-                u32 a, b, c, d;
-                asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3},[%4];"
-                             : "=r"(a), "=r"(b), "=r"(c), "=r"(d)
-                             : "r"(first + (2 * i + piece) * half * 64)
-                             : "memory");
-                blocks[i][piece] = u32x4{a, b, c, d};
-                read |= a;
-            }
-        }
-        at += tileBytes(m);
-    }
-    /// All of the oldest fetch has been loaded, and best also multiplied: asks for another in its place.
-    DEV_MEMBER void refill() {
-        fill(slot);
-        advance();
-    }
-    DEV_MEMBER void advance() {
-        slot++;
-        if (slot == slots) {
-            slot = 0;
-            phase ^= 1;
-        }
-    }
-    /// Copies in flight must land before the workgroup leaves.
-    DEV_MEMBER void end(Arguments &) {
-        for (u32 i = 0; i < slots; i++) {
-            await();
-            advance();
-        }
-    }
-};
 
 } // namespace monokernel::kernel
