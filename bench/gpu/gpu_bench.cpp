@@ -198,10 +198,8 @@ int main(int argc, char **argv) {
         std::vector<GpuDevice> devices = bench::devicesOfOneKind();
         const std::filesystem::path own = std::filesystem::path(argv[0]).parent_path();
         const std::vector<std::string_view> arguments(argv + 1, argv + argc);
-        const std::vector<std::pair<const char *, bench::Shape>> shapes{
-            {"2B", bench::shape2B}, {"nano", bench::shapeNano}, {"7B", bench::shape7B}};
         const auto isShape = [&](std::string_view argument) {
-            return std::ranges::any_of(shapes, [&](const auto &shape) { return shape.first == argument; });
+            return std::ranges::any_of(bench::shapes, [&](const auto &shape) { return shape.first == argument; });
         };
         for (GpuDevice &each : devices) {
             each = std::ranges::count(arguments, "card") > 0     ? bench::asGraphicsCard(each)
@@ -222,7 +220,7 @@ int main(int argc, char **argv) {
         std::printf("%s: streaming read %.2f TB/s, device copy %.2f TB/s (read + written)\n", device.name.c_str(), read,
                     copy);
         std::fflush(stdout);
-        for (const auto &[name, shape] : shapes) {
+        for (const auto &[name, shape] : bench::shapes) {
             if (usual ? shape.laneformer : std::ranges::find(arguments, name) != arguments.end()) {
                 benchShape(name, shape, devices, kernels, read);
             }

@@ -6,6 +6,7 @@
 #include "exec/gpu/gpu_layout.h"
 #include "kernel/timeline_layout.h"
 #include "median.h"
+#include "plan/tensor_parallel.h"
 #include "random_model.h"
 
 #include <algorithm>
@@ -167,8 +168,9 @@ void showShape(const char *name, const bench::Shape &shape, std::span<const GpuD
     bench::writeModel(folder, shape);
     const Model model = Model::open(folder);
     const GpuOptions options{kernels, 1, 0};
-    for (uint32_t count = 1; count <= devices.size() && count <= maxGpuDevices; count *= 2) {
-        const GpuLayout layout = layOut(makePlan(model.spec()), devices.front(), options, count);
+    const size_t most = std::min<size_t>({devices.size(), maxGpuDevices, shape.kvHeads});
+    for (uint32_t count = 1; count <= most; count *= 2) {
+        const GpuLayout layout = layOut(makePlan(tensorParallel(model.spec(), count)), devices.front(), options, count);
         const kernel::Parameters &p = layout.parameters;
         std::vector<std::unique_ptr<GpuDriver>> drivers;
         std::vector<TimelineDriver *> timelines;
@@ -204,14 +206,15 @@ void showShape(const char *name, const bench::Shape &shape, std::span<const GpuD
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano]\n");
+        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano] [7B]\n");
         return 2;
     }
     try {
         const std::vector<GpuDevice> devices = bench::devicesOfOneKind();
-        for (const auto &[name, shape] : {std::pair{"2B", bench::shape2B}, {"nano", bench::shapeNano}}) {
-            if (argc == 2 ||
-                std::any_of(argv + 2, argv + argc, [&](std::string_view wanted) { return wanted == name; })) {
+        const std::span wanted(argv + 2, argv + argc);
+        for (const auto &[name, shape] : bench::shapes) {
+            const bool named = std::ranges::any_of(wanted, [&](std::string_view word) { return word == name; });
+            if (wanted.empty() ? shape.laneformer : named) {
                 showShape(name, shape, devices, argv[1]);
             }
         }

@@ -2,9 +2,11 @@
 
 #include "exec/gpu/driver.h"
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace bench {
 
@@ -18,6 +20,8 @@ struct Shape {
 constexpr Shape shape2B{3072, 15, 32, 16, 12288, 32000, 512, 10, 4096, false};
 constexpr Shape shapeNano{512, 10, 8, 8, 1536, 16384, 512, 6, 2048, true};
 constexpr Shape shape7B{3584, 28, 28, 4, 18944, 152064, 0, 0, 4096, false, false}; ///< Qwen2.5 7B's, without biases
+
+constexpr std::array<std::pair<const char *, Shape>, 3> shapes{{{"2B", shape2B}, {"nano", shapeNano}, {"7B", shape7B}}};
 
 /// Writes a model folder of that shape: config.json and a sparse weights file whose norms are 1 and whose matrices are
 /// holes, for withRandomWeights to fill.

@@ -9,7 +9,8 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 3; ///< pairs of elements a lane waits for at once
+constexpr u32 batchPairs = 3;     ///< pairs of elements a lane waits for at once
+constexpr u32 longBatchPairs = 8; ///< of a vector that is staged as it is, where a wave's part of it is long
 
 /// The part of a vector that a wave brings. Lane l's pair i of a batch starts at element first + 2 (l + i * waveLanes).
 struct Slice {
@@ -168,8 +169,12 @@ DEV void stagePairs(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 l
 
 /// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
 DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
-    withPairs(sliceOf(m, w.wave),
-              [&](auto pairs) INLINED { stagePairs<pairs.count>(p, w, m, edge, layer, words, gamma); });
+    const Slice slice = sliceOf(m, w.wave);
+    if (slice.count > 2 * waveLanes * batchPairs) {
+        stagePairs<longBatchPairs>(p, w, m, edge, layer, words, gamma);
+    } else {
+        withPairs(slice, [&](auto pairs) INLINED { stagePairs<pairs.count>(p, w, m, edge, layer, words, gamma); });
+    }
 }
 
 /// Gives put(index in the slice, index, a, b) the heads' outputs, merging the chunks of the KV cache that different
