@@ -7,7 +7,7 @@ import { readSettings } from './settings';
 const usage = `Usage: npm run complete -- FILE:LINE[:COLUMN] [options]
 LINE and COLUMN count from 1; without COLUMN the cursor is at the line's end.
   --model DIR           folder of the model (default: the one that comes with the extension)
-  --engine NAME         auto, cpu, gfx942 or sm_90
+  --engine NAME         auto, cpu, gfx942, sm_90 or sm_80
   --precision NAME      auto, bf16 (weights as stored) or int8; CPU only
   --speculation NAME    off or promptLookup; CPU only
   --threads N           CPU workers

@@ -8,7 +8,7 @@ import { reportOf } from './topology/report';
 
 const usage = `Usage: npm run doctor -- [options]
   --model DIR     folder of the model (default: the one that comes with the extension)
-  --engine NAME   auto, cpu, gfx942 or sm_90
+  --engine NAME   auto, cpu, gfx942, sm_90 or sm_80
   --calibrate     measure each GPU's memory first, once for each driver; nothing else may use the GPU meanwhile
   --json          everything as JSON
 Ends with 1 if something keeps the model from running.`;

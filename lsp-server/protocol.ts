@@ -5,6 +5,9 @@
 import { NotificationType, RequestType } from 'vscode-languageserver-protocol';
 import type { Range } from 'vscode-languageserver-types';
 
+/** The kinds of GPU that kernels are built for. */
+export type GpuTarget = 'gfx942' | 'sm_90' | 'sm_80';
+
 /** Section `monokernel` of the person's settings; the client sends all of it at start and on each change. */
 export interface Settings {
   /** Whether completions are offered at all. */
@@ -15,7 +18,7 @@ export interface Settings {
     /** Folder of the model; empty for the one that comes with the extension. */
     path: string;
   };
-  engine: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  engine: 'auto' | 'cpu' | GpuTarget;
   /** What the CPU engine keeps weights as: `bf16` as they are stored, `int8` in bytes; `auto` decides by their size. */
   precision: 'auto' | 'bf16' | 'int8';
   /** Whether greedy text is drafted from earlier text and verified several tokens a step; CPU only. */
@@ -131,7 +134,7 @@ export interface MeasuredGpu {
 
 /** A GPU that the kernels run on. */
 export interface TopologyGpu {
-  target: 'gfx942' | 'sm_90';
+  target: GpuTarget;
   name: string;
   driver: string;
   /** As its driver counts. */
@@ -169,7 +172,7 @@ export interface TopologyResult {
   engine: {
     setting: Settings['engine'];
     /** What the setting comes to on this machine; undefined: nothing can run. */
-    chosen?: 'cpu' | 'gfx942' | 'sm_90';
+    chosen?: 'cpu' | GpuTarget;
     why: string;
     /** CPU workers when the CPU is chosen. */
     workers: number;

@@ -1,5 +1,6 @@
 import { isObject, type JsonObject } from './models/json';
 import type { Settings } from './protocol';
+import { targetsInOrder } from './topology/choice';
 
 export const defaultSettings: Settings = {
   enable: true,
@@ -15,7 +16,7 @@ export const defaultSettings: Settings = {
 
 /** The values of the settings that are a choice. */
 const choices = {
-  engine: ['auto', 'cpu', 'gfx942', 'sm_90'],
+  engine: ['auto', 'cpu', ...targetsInOrder],
   precision: ['auto', 'bf16', 'int8'],
   speculation: ['off', 'promptLookup'],
   mode: ['auto', 'line', 'block'],

@@ -1,10 +1,11 @@
 /** What the server needs of an engine. `native.ts` gives the real one; tests may give their own. */
+import type { GpuTarget } from '../protocol';
 
 /** `promptLookup`: greedy requests verify tokens that earlier text suggests, several a step. The result is the same. */
 export type Speculation = 'off' | 'promptLookup';
 
 export interface EngineOptions {
-  device: 'auto' | 'cpu' | 'gfx942' | 'sm_90';
+  device: 'auto' | 'cpu' | GpuTarget;
   /** CPU: `bf16` keeps the weights as they are stored, `int8` in bytes; `auto` (also when left out) by their size. */
   precision?: 'auto' | 'bf16' | 'int8';
   /** CPU workers; 0: as many as there are physical cores. */

@@ -1,7 +1,15 @@
-import type { Settings, TopologyGpu, TopologyResult } from '../protocol';
+import type { GpuTarget, Settings, TopologyGpu, TopologyResult } from '../protocol';
 
-export const kernelFile = (target: TopologyGpu['target']): string =>
-  target === 'gfx942' ? 'monokernel.gfx942.co' : 'monokernel.sm_90.ptx';
+/** In the order in which `auto` tries them. */
+export const targetsInOrder = ['gfx942', 'sm_90', 'sm_80'] as const;
+
+const kernelFiles: Record<(typeof targetsInOrder)[number], string> = {
+  gfx942: 'monokernel.gfx942.co',
+  sm_90: 'monokernel.sm_90.ptx',
+  sm_80: 'monokernel.sm_80.ptx',
+};
+
+export const kernelFile = (target: GpuTarget): string => kernelFiles[target];
 
 /** What the setting comes to on this machine, by the rule of native/engine/choose_executor.cpp. */
 export function chooseEngine(
@@ -10,8 +18,8 @@ export function chooseEngine(
   kernels: readonly { name: string }[],
 ): Pick<TopologyResult['engine'], 'chosen' | 'why'> {
   if (setting === 'cpu') return { chosen: 'cpu', why: 'the setting asks for the CPU' };
-  const inOrder = [...gpus].sort((one, other) => one.target.localeCompare(other.target)); // gfx942 before sm_90
-  const wanted = inOrder.filter(({ target }) => setting === 'auto' || target === setting);
+  const targets = targetsInOrder.filter((target) => setting === 'auto' || target === setting);
+  const wanted = targets.flatMap((kind) => gpus.filter(({ target }) => target === kind));
   const usable = wanted.find(({ target }) => kernels.some(({ name }) => name === kernelFile(target)));
   if (usable) return { chosen: usable.target, why: `${usable.name} and the kernel for it were found` };
   const missing = wanted[0] ? `the kernel for ${wanted[0].name} is missing` : undefined;

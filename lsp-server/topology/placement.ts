@@ -11,8 +11,9 @@ function gpusShared(lanes: number, found: number): number {
 }
 
 /**
- * Lanes of a model on the dies of the GPUs of `target`, as the kernel deals them out: workgroups take roles die by die,
- * and as many neighbours as there are compute units for each lane share one.
+ * Lanes of a model on the dies of the GPUs of `target` that have the first one's name, by the rule of
+ * native/engine/choose_executor.cpp, and as the kernel deals them out: workgroups take roles die by die, and as many
+ * neighbours as there are compute units for each lane share one.
  */
 export function placeLanes(
   gpus: readonly TopologyGpu[],
@@ -20,7 +21,8 @@ export function placeLanes(
   lanes: number,
 ): TopologyResult['placement'] {
   const found = gpus.filter((gpu) => gpu.target === target);
-  const used = found.slice(0, gpusShared(lanes, found.length));
+  const alike = found.filter(({ name }) => name === found[0]?.name);
+  const used = alike.slice(0, gpusShared(lanes, alike.length));
   const lanesOfGpu = Math.ceil(lanes / Math.max(1, used.length));
   return used.flatMap((gpu, order) => {
     const members = Math.max(1, Math.floor(gpu.computeUnits / lanesOfGpu));

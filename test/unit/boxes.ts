@@ -26,6 +26,18 @@ export const h200: TopologyGpu = {
   stacksPerHome: 0,
 };
 
+export const rtx4090: TopologyGpu = {
+  target: 'sm_80',
+  name: 'NVIDIA GeForce RTX 4090',
+  driver: '13.0',
+  index: 0,
+  computeUnits: 128,
+  memoryBytes: 24 * 2 ** 30,
+  computeDies: 1,
+  homes: 1,
+  stacksPerHome: 0,
+};
+
 export const calibration: TopologyCalibration = {
   period: 1792,
   homes: 4,

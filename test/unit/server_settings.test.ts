@@ -5,6 +5,13 @@ import { PieceCache } from '../../lsp-server/models/piece_cache';
 import { WorkspacePaths } from '../../lsp-server/open_documents';
 import { defaultSettings, needsReload, readSettings, settingProblems } from '../../lsp-server/settings';
 import { Throttle } from '../../lsp-server/throttle';
+import { targetsInOrder } from '../../lsp-server/topology/choice';
+import { readSource } from './nano';
+
+/** The part of package.json that says which values a setting may have. */
+interface Manifest {
+  contributes: { configuration: { properties: { 'monokernel.engine': Record<string, string[]> } } };
+}
 
 suite('settings', () => {
   test('what an editor does not send, or sends wrong, keeps its default', () => {
@@ -40,6 +47,26 @@ suite('settings', () => {
     assert.equal(settingProblems({ engine: 1, precision: null, completion: { mode: 'word' } }).length, 3);
     assert.deepEqual(settingProblems({ precision: 'int8', engine: 'cpu', speculation: 'promptLookup' }), []);
     assert.deepEqual(settingProblems(undefined), []);
+  });
+
+  test('the editor offers every engine, each with a label and a description', () => {
+    const { contributes } = JSON.parse(readSource('package.json')) as Manifest;
+    const {
+      enum: engines,
+      enumItemLabels,
+      markdownEnumDescriptions,
+    } = contributes.configuration.properties['monokernel.engine'];
+    assert.deepEqual(engines, ['auto', 'cpu', ...targetsInOrder]);
+    assert.equal(enumItemLabels?.length, engines.length);
+    assert.deepEqual(
+      markdownEnumDescriptions,
+      engines.map((engine) => `%setting.engine.${engine}%`),
+    );
+    const texts = JSON.parse(readSource('package.nls.json')) as Record<string, string>;
+    for (const engine of engines) {
+      assert.equal(typeof texts[`setting.engine.${engine}`], 'string');
+      assert.equal(readSettings({ engine }).engine, engine);
+    }
   });
 
   test('only model, engine, precision and threads need the engine again', () => {

@@ -4,7 +4,7 @@ import { html } from '../../extension/src/topology/html';
 import { STYLE } from '../../extension/src/topology/style';
 import { messageHtml, topologyHtml } from '../../extension/src/topology/topologyHtml';
 import { placeLanes } from '../../lsp-server/topology/placement';
-import { boxOf, calibration, mi300x } from './boxes';
+import { boxOf, calibration, mi300x, rtx4090 } from './boxes';
 
 /** What a screen reader would have of it: no tags, one space between words. */
 const plain = (page: string): string =>
@@ -21,7 +21,7 @@ const gpus = [
 
 test('topology page: a machine without a GPU says so, what it means, and shows the CPU', () => {
   const text = plain(topologyHtml(boxOf({}), 'n'));
-  assert.match(text, /No GPU was found/);
+  assert.match(text, /No GPU was found that .*\(AMD MI300X; NVIDIA from Ampere on: compute capability 8\.0\)/);
   assert.match(text, /The CPU runs the model instead/);
   assert.match(text, /Looked for HIP: libamdhip64\.so is missing/);
   assert.match(text, /Socket 0 NUMA node 0 64 GB of memory, 2 cores Core 0 worker 0 Core 1 worker 1 Socket 1/);
@@ -44,6 +44,15 @@ test('topology page: GPUs with dies, stacks, lanes, links and what was measured'
   assert.match(text, /No model is loaded/);
   assert.ok(!text.includes('worker 0'), 'the CPU’s cores have no workers then');
   assert.ok(!plain(topologyHtml(boxOf({ gpus: gpus.slice(0, 1) }), 'n')).includes('Links'));
+});
+
+test('topology page: a GPU that is not like the first one of its kind has no lane', () => {
+  const cards = [rtx4090, { ...rtx4090, name: 'NVIDIA GeForce RTX 3090', index: 1, computeUnits: 82 }];
+  const engine = { setting: 'auto', chosen: 'sm_80', why: 'it was found', workers: 3 } as const;
+  const text = plain(topologyHtml(boxOf({ gpus: cards, engine, placement: placeLanes(cards, 'sm_80', 8) }), 'n'));
+  assert.match(text, /GPU 0: NVIDIA GeForce RTX 4090 128 compute units, 26 GB of memory, sm_80/);
+  assert.match(text, /128 units lanes 0 to 7 .*82 units no lane /);
+  assert.match(text, /Links between GPUs sm_80 PCIe/);
 });
 
 test('topology page: says of GPUs and CPU only what is so', () => {

@@ -8,11 +8,11 @@ import { EngineError } from '../../lsp-server/engine/contract';
 import { missingAddon } from '../../lsp-server/engine/probe_failure';
 import type { Settings } from '../../lsp-server/protocol';
 import { readSettings } from '../../lsp-server/settings';
-import { chooseEngine } from '../../lsp-server/topology/choice';
+import { chooseEngine, kernelFile, targetsInOrder } from '../../lsp-server/topology/choice';
 import { lookAtMachine } from '../../lsp-server/topology/look';
 import { placeLanes } from '../../lsp-server/topology/placement';
 import { reportOf } from '../../lsp-server/topology/report';
-import { calibration, h200, mi300x, probed } from './boxes';
+import { calibration, h200, mi300x, probed, rtx4090 } from './boxes';
 import { nanoPath } from './nano';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'monokernel-look-'));
@@ -84,6 +84,12 @@ test('look: a GPU without its kernel is an error that says what to do', async ()
   assert.match(box.engine.why, /kernel for NVIDIA H200 is missing/);
   assert.match(box.problems[0]?.what ?? '', /monokernel\.sm_90\.ptx/);
   assert.match(box.problems[0]?.remedy ?? '', /Install a package of the extension that holds it/);
+  const others = await look({ machine: probed(rtx4090), addon: addonWith('monokernel.sm_90.ptx') });
+  assert.equal(others.engine.chosen, 'cpu');
+  assert.deepEqual(
+    others.problems.map(({ severity, what }) => [severity, what]),
+    [['error', 'A GPU of kind sm_80 is there, but its kernel monokernel.sm_80.ptx is not.']],
+  );
 });
 
 test('look: a GPU with its kernel runs the model', async () => {
@@ -97,6 +103,10 @@ test('look: a GPU with its kernel runs the model', async () => {
   assert.match(hint?.remedy ?? '', /Measure GPU Memory/);
   assert.deepEqual(others, []);
   assert.equal((await look({ machine: probed(h200), addon })).engine.chosen, 'sm_90');
+  const card = await look({ machine: probed(rtx4090), addon: addonWith('monokernel.sm_80.ptx') });
+  assert.equal(card.engine.chosen, 'sm_80');
+  assert.deepEqual(card.placement, [{ gpu: 0, die: 0, lanes: [0, 1, 2, 3, 4, 5, 6, 7] }]);
+  assert.deepEqual(card.problems, []);
 });
 
 test('look: what the native side says of other GPUs and broken calibrations becomes hints', async () => {
@@ -110,8 +120,8 @@ test('look: what the native side says of other GPUs and broken calibrations beco
 });
 
 test('choice: the setting, the GPUs and the kernels decide', () => {
-  const both = [{ name: 'monokernel.gfx942.co' }, { name: 'monokernel.sm_90.ptx' }];
-  const chosen = (setting: Settings['engine'], gpus: (typeof mi300x)[], kernels = both): string | undefined =>
+  const all = targetsInOrder.map((target) => ({ name: kernelFile(target) }));
+  const chosen = (setting: Settings['engine'], gpus: (typeof mi300x)[], kernels = all): string | undefined =>
     chooseEngine(setting, gpus, kernels).chosen;
   assert.equal(chosen('cpu', [mi300x]), 'cpu');
   assert.equal(chosen('auto', []), 'cpu');
@@ -120,6 +130,17 @@ test('choice: the setting, the GPUs and the kernels decide', () => {
   assert.equal(chosen('gfx942', [h200]), undefined);
   assert.equal(chosen('sm_90', [h200], []), undefined);
   assert.equal(chosen('auto', [h200, mi300x], [{ name: 'monokernel.gfx942.co' }]), 'gfx942');
+});
+
+test('choice: auto takes a graphics card where there is nothing better that has its kernel', () => {
+  const all = targetsInOrder.map((target) => ({ name: kernelFile(target) }));
+  const chosen = (gpus: (typeof rtx4090)[], kernels = all): string | undefined =>
+    chooseEngine('auto', gpus, kernels).chosen;
+  assert.equal(chosen([rtx4090]), 'sm_80');
+  assert.equal(chosen([rtx4090, { ...h200, index: 1 }]), 'sm_90');
+  assert.equal(chosen([rtx4090, { ...h200, index: 1 }], [{ name: 'monokernel.sm_80.ptx' }]), 'sm_80');
+  assert.equal(chosen([rtx4090, mi300x]), 'gfx942');
+  assert.equal(chooseEngine('sm_80', [h200], all).chosen, undefined);
 });
 
 test('placement: every lane on some die, eight on eight dies one each', () => {
@@ -154,6 +175,16 @@ test('placement: lanes over as many GPUs of the kind as have whole lanes, in ord
     [0, 1, 2, 3, 4, 5, 6, 7].map((gpu) => [gpu, gpu]),
   );
   assert.deepEqual(lanesOn(8, 1), [[0, 0]]);
+});
+
+test('placement: GPUs of another name than the first of the kind have no lanes', () => {
+  const cards = [rtx4090, { ...rtx4090, name: 'NVIDIA GeForce RTX 3090', index: 1, computeUnits: 82 }];
+  const lanesOn = (gpus: typeof cards) => placeLanes(gpus, 'sm_80', 8).map(({ gpu, lanes }) => [gpu, ...lanes]);
+  assert.deepEqual(lanesOn(cards), [[0, 0, 1, 2, 3, 4, 5, 6, 7]]);
+  assert.deepEqual(lanesOn([{ ...h200, index: 2 }, ...cards, { ...rtx4090, index: 3 }]), [
+    [0, 0, 1, 2, 3],
+    [3, 4, 5, 6, 7],
+  ]);
 });
 
 test('report: every part has its line, the measured times theirs', async () => {

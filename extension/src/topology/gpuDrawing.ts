@@ -1,14 +1,15 @@
 /** GPUs as nested boxes: I/O dies with their compute dies and memory stacks, lanes where they run, figures below. */
-import type { TopologyGpu, TopologyResult } from '../../../lsp-server/protocol';
+import type { GpuTarget, TopologyGpu, TopologyResult } from '../../../lsp-server/protocol';
 import { useOfCalibration } from '../../../lsp-server/topology/report';
 import { empty, html } from './html';
 import type { Html } from './html';
 import { bytesText, NOT_MEASURED, rows } from './text';
 
 /** MI300X boards join each GPU with each other one; the rate is the maker's, nominal. */
-const LINK_OF: Record<TopologyGpu['target'], string> = {
+const LINK_OF: Record<GpuTarget, string> = {
   gfx942: 'xGMI, each GPU with each other one, 64 GB/s a direction by the maker’s figures; speed here',
   sm_90: 'NVLink or PCIe; speed here',
+  sm_80: 'PCIe, or NVLink where the cards have it; speed here',
 };
 
 export function gpuSections(box: TopologyResult): Html {
@@ -24,7 +25,10 @@ function noGpu({ gpuSearch, engine }: TopologyResult): Html {
   </p>`;
   return html`<section>
     <h2>GPUs</h2>
-    <p><strong>No GPU was found</strong> that the kernels run on (AMD MI300X, NVIDIA H100 or H200).</p>
+    <p>
+      <strong>No GPU was found</strong> that the kernels run on (AMD MI300X; NVIDIA from Ampere on: compute capability
+      8.0).
+    </p>
     ${engine.chosen === 'cpu' ? meaning : empty}
     <ul class="quiet">
       ${gpuSearch.map((line) => html`<li>Looked for ${line}</li>`)}

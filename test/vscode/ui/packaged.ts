@@ -3,6 +3,13 @@ import { strict as assert } from 'node:assert';
 import { readdirSync, statSync } from 'node:fs';
 import * as path from 'node:path';
 import { TARGET } from '../../../extension/package/vsix';
+import { kernelFile, targetsInOrder } from '../../../lsp-server/topology/choice';
+
+/** The kernels of every kind of GPU: the one that runs models, and the one that measures memory. */
+const KERNELS = targetsInOrder.flatMap((target) => [
+  kernelFile(target),
+  kernelFile(target).replace('monokernel', 'page_homes'),
+]);
 
 const NEEDED = [
   'package.json',
@@ -19,6 +26,7 @@ const NEEDED = [
   'models/laneformer-nano/tokenizer.json',
   'models/laneformer-nano/model.safetensors.index.json',
   `native/prebuilds/${TARGET}/monokernel.node`,
+  ...KERNELS.map((name) => `native/prebuilds/kernels/${name}`),
 ];
 
 const ALLOWED = [
