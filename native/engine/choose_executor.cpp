@@ -61,7 +61,9 @@ std::optional<ChosenExecutor> tryTarget(Device kind, std::vector<GpuDevice> devi
         return device.name != name; // the slowest of them would set the pace
     });
     std::optional<ChosenExecutor> chosen;
-    makeFirstThatFits(model.spec(), std::min<size_t>(devices.size(), maxGpuDevices), [&](const GpuShare &share) {
+    const GpusFound found{std::min<size_t>(devices.size(), maxGpuDevices),
+                          std::ranges::all_of(devices, [](const GpuDevice &device) { return device.linked; })};
+    makeFirstThatFits(model.spec(), found, [&](const GpuShare &share) {
         chosen = makeGpu(std::span(devices).first(share.devices), share.lanesADevice, model, options, progress);
     });
     return chosen;

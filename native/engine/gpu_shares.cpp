@@ -13,23 +13,47 @@ namespace {
 
 constexpr uint32_t mostLanesADevice = 8;
 
-/// How many devices to try, the best choice first.
-std::vector<uint32_t> deviceCounts(const ModelSpec &spec, size_t found) {
+/// Twice as many devices read a plain transformer's layer in half the time, and exchange its sums twice in it. Measured
+/// on two H200s: a layer of 466 MB takes 85 instead of 131 us, from which follows that 53 MB are as fast on one.
+constexpr uint64_t bytesWorthHalving = 64ull << 20;
+
+uint64_t layerBytes(const ModelSpec &spec) {
+    const uint64_t queries = uint64_t{spec.headCount} * spec.headDim, keys = uint64_t{spec.kvHeadCount} * spec.headDim;
+    return 2 * uint64_t{spec.hiddenSize} * (2 * queries + 2 * keys + 3 * uint64_t{spec.ffnSize});
+}
+
+/// How many devices a model is fastest on, of up to `most`.
+uint32_t fastestCount(const ModelSpec &spec, uint32_t most, bool linked) {
+    if (spec.laneCount > 1) {
+        return most;
+    }
+    uint32_t count = 1;
+    while (linked && count < most && layerBytes(spec) / count >= bytesWorthHalving) {
+        count *= 2;
+    }
+    return count;
+}
+
+/// How many devices to try, the best choice first: the fastest, then more, where a model may fit, then fewer.
+std::vector<uint32_t> deviceCounts(const ModelSpec &spec, const GpusFound &found) {
     std::vector<uint32_t> counts;
-    for (uint32_t count = 1; count <= found; count *= 2) {
+    for (uint32_t count = 1; count <= found.count; count *= 2) {
         if (spec.laneCount == 1 || spec.laneCount % count == 0) {
             counts.push_back(count);
         }
     }
-    if (spec.laneCount > 1) {
-        std::ranges::reverse(counts);
+    if (!counts.empty()) {
+        const auto fewer = std::ranges::find(counts, fastestCount(spec, counts.back(), found.linked));
+        std::reverse(counts.begin(), fewer);
+        std::rotate(counts.begin(), fewer, counts.end());
     }
     return counts;
 }
 
 } // namespace
 
-bool makeFirstThatFits(const ModelSpec &spec, size_t found, const std::function<void(const GpuShare &)> &make) {
+bool makeFirstThatFits(const ModelSpec &spec, const GpusFound &found,
+                       const std::function<void(const GpuShare &)> &make) {
     std::exception_ptr failure;
     bool tooWide = true;
     for (uint32_t lanes = 1; tooWide && lanes <= (spec.laneCount == 1 ? mostLanesADevice : 1); lanes *= 2) {

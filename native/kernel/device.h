@@ -1,7 +1,8 @@
 #pragma once
 
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
-//   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once)
+//   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once), inputAhead
+//   (steps of a prefill step's input that are on their way at once)
 //   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
@@ -50,6 +51,7 @@ struct WordPair {
 
 namespace monokernel::kernel {
 
+constexpr u32 pieceBytes = 16; ///< of 8 bf16 elements
 constexpr u32 workgroupWaves = workgroupThreads / waveLanes;
 constexpr u32 tokenTiles = maxPrefillTokens / tokenColumns; ///< matrix instructions side by side for a prefill step
 
@@ -68,12 +70,6 @@ DEV SplitPair splitPair(float first, float second) {
     return {upperHalves(a, b),
             roundedPair(addRounded(first, -asFloat(a & 0xffff0000u)), addRounded(second, -asFloat(b & 0xffff0000u)))};
 }
-/// One value's parts: the leading one in the low half. Of a pair's words, the first's and the second's.
-DEV u32 firstParts(const SplitPair &pair) { return (pair.leading & 0xffffu) | pair.remainder << 16; }
-DEV u32 secondParts(const SplitPair &pair) { return upperHalves(pair.leading, pair.remainder); }
-/// The leading parts of two neighbours, and what they leave.
-DEV u32 leadingPair(u32 first, u32 second) { return (first & 0xffffu) | second << 16; }
-DEV u32 remainderPair(u32 first, u32 second) { return upperHalves(first, second); }
 
 /// value / d, given divisorOf(d) (parameters.h) and value * d < 2^32.
 DEV u32 quotient(u32 value, u32 divisor) {

@@ -22,6 +22,7 @@ constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
+constexpr u32 inputAhead = 1;
 
 using Arguments = const CONSTANT Parameters;
 using MatrixArguments = const CONSTANT PackedMatrix;
@@ -121,13 +122,16 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
     __hip_atomic_store(to, word, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
 
-/// KV cache: written by one workgroup, read by others in later steps.
+/// KV cache and inputs of a prefill step: written by one workgroup, read by others after a release and an acquire.
 DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
     const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
     return u32x4{static_cast<u32>(low), static_cast<u32>(low >> 32), static_cast<u32>(high),
                  static_cast<u32>(high >> 32)};
 }
 DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+    __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
+DEV void cacheStore(GLOBAL u32 *to, u32 value) {
     __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
 /// There is no prefetch instruction.

@@ -20,6 +20,7 @@ constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
+constexpr u32 inputAhead = 2;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -79,6 +80,7 @@ DEV WordPair pollPair(const u64 *from) { return {pollWord(from), pollWord(from +
 DEV void publishWord(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RELAXED); }
 DEV u32x4 cacheLoad(const u32x4 *from) { return streamLoad(from); }
 DEV void cacheStore(u16 *to, u16 value) { *to = value; }
+DEV void cacheStore(u32 *to, u32 value) { *to = value; }
 DEV void prefetch(const void *) {}
 DEV void acquire() {}
 DEV void release() {}

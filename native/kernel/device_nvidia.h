@@ -20,6 +20,7 @@ constexpr u32 tileBlocks = 3;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 4;
+constexpr u32 inputAhead = 3; // measured: docs/performance.md
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -110,7 +111,7 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
     asm volatile("st.relaxed.gpu.global.u64 [%0],%1;" ::"l"(to), "l"(word) : "memory");
 }
 
-/// KV cache: written by one workgroup, read by others in later steps.
+/// KV cache and inputs of a prefill step: written by one workgroup, read by others after a release and an acquire.
 DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
     u32 a, b, c, d;
     asm volatile("ld.relaxed.gpu.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(from));
@@ -118,6 +119,9 @@ DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
 }
 DEV void cacheStore(GLOBAL u16 *to, u16 value) {
     asm volatile("st.relaxed.gpu.global.u16 [%0],%1;" ::"l"(to), "h"(value) : "memory");
+}
+DEV void cacheStore(GLOBAL u32 *to, u32 value) {
+    asm volatile("st.relaxed.gpu.global.u32 [%0],%1;" ::"l"(to), "r"(value) : "memory");
 }
 /// Brings a 128-byte line into the L2.
 DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }

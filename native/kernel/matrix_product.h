@@ -73,25 +73,21 @@ DEV void multiplyStep(const u32x4 (&weights)[tileBlocks][blockPieces], u32 step,
     }
 }
 
-/// The sums of one panel; pieces.take(pieces of each tile of tokens) gives the input step by step.
-template <u32 rowBlocks, u32 columns, class Pieces>
+/// The sums of one panel of a decode step; pieces.take(pieces) gives the input step by step.
+template <u32 rowBlocks, class Pieces>
 DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, Pieces &pieces,
-                       PanelSums<rowBlocks, columns, Pieces::parts> &sums) {
+                       PanelSums<rowBlocks, 1, Pieces::parts> &sums) {
     constexpr u32 tileSteps = tileBlocks / rowBlocks;
     static_assert(maxGroups == 2);
     sums.clear();
     sums.keep();
-    if constexpr (Pieces::staged) {
-        KERNEL_MARK("weights_begin");
-    } else {
-        KERNEL_MARK("prefill_begin");
-    }
+    KERNEL_MARK("weights_begin");
     u32 step = 0;
     do { // at least one of each: a loop that may be empty costs copies of the tile in flight
         stream.await();
         u32 tiles = WeightStream::fetchTiles(m);
         do {
-            TokenPieces<Pieces::parts> tokens[columns] = {};
+            TokenPieces<Pieces::parts> tokens[1] = {};
             u32x4 weights[tileBlocks][blockPieces];
             if constexpr (tileSteps == 1) {
                 pieces.take(tokens);
@@ -121,7 +117,6 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
 
 /// The input of a decode step, as staged by this wave; the same token in every column, or one of its parts in each.
 struct StagedPieces {
-    static constexpr bool staged = true;
     static constexpr u32 parts = partsApart ? 1 : 2;
     u32 at;
 
@@ -211,74 +206,90 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     w.phase += 1;
 }
 
-/// The input of a prefill step: two bf16 parts of each element, tagged, from memory. Asks for the next step's while one
-/// is used.
-struct PublishedPieces {
-    static constexpr bool staged = false;
+/// The input of a prefill step's product, from memory. Asks for some steps' while one is used.
+struct StoredInput {
     static constexpr u32 parts = 2;
-    Arguments &p;
     Worker &w;
     MatrixArguments &m;
-    u64 words; ///< [tokens, depth]
-    u32 edge, layer, count, chunk;
-    WordPair asked[tokenTiles][4];
+    u64 vectors; ///< of the step's tokens
+    u32 count, chunk;
+    TokenPieces<parts> asked[inputAhead][tokenTiles];
 
-    DEV_MEMBER PublishedPieces(Arguments &p, Worker &w, MatrixArguments &m, u64 words, u32 edge, u32 layer, u32 count)
-        : p(p), w(w), m(m), words(words), edge(edge), layer(layer), count(count), chunk(pieceChunk(w.lane)) {
-        ask();
+    DEV_MEMBER StoredInput(Worker &w, MatrixArguments &m, u64 vectors, u32 count)
+        : w(w), m(m), vectors(vectors), count(count), chunk(pieceChunk(w.lane)) {
+#pragma unroll
+        for (u32 i = 0; i < inputAhead; i++) {
+            ask(i);
+        }
     }
 
-    DEV_MEMBER void take(TokenPieces<parts> (&tokens)[tokenTiles]) {
-        settle();
+    /// Asks for the next step's pieces, into place `slot`.
+    DEV_MEMBER void ask(u32 slot) {
 #pragma unroll
         for (u32 c = 0; c < tokenTiles; c++) {
+            GLOBAL const u32x4 *from = pieces(c);
 #pragma unroll
-            for (u32 i = 0; i < 4; i++) {
-                const u32 first = static_cast<u32>(asked[c][i].first), second = static_cast<u32>(asked[c][i].second);
-                tokens[c].of[0][i] = leadingPair(first, second);
-                tokens[c].of[1][i] = remainderPair(first, second);
+            for (u32 part = 0; part < parts; part++) {
+                asked[slot][c].of[part] = cacheLoad(from + part);
             }
         }
         chunk += 4;
-        ask();
     }
 
 private:
     /// What lies past the slice or the vector meets weights of 0, and what lies past the tokens is not used: anything
-    /// finite will do. Reckoned anew each time, likewise.
-    DEV_MEMBER GLOBAL const u64 *from(u32 tile, u32 pair) const {
+    /// finite will do. Reckoned anew each time, as there are few registers.
+    DEV_MEMBER GLOBAL const u32x4 *pieces(u32 tile) const {
         const u32 token = minimum(tile * tokenColumns + columnToken(laneAgain(w.lane)), opaque(count) - 1);
         const u32 chunks = opaque(m.waveChunks), first = depthPart(m, opaque(w.wave)) * chunks;
-        const u32 element = (first + minimum(chunk, chunks - 1)) * 8 + 2 * pair;
-        return global<const u64>(words) + static_cast<u64>(token) * m.depth + minimum(element, m.depth - 2);
-    }
-    DEV_MEMBER void ask() {
-#pragma unroll
-        for (u32 c = 0; c < tokenTiles; c++) {
-#pragma unroll
-            for (u32 i = 0; i < 4; i++) {
-                asked[c][i] = pollPair(from(c, i));
-            }
-        }
-    }
-    DEV_MEMBER void settle() {
-        u32 spins = 0;
-        for (;;) {
-            u32 missing = 0;
-#pragma unroll
-            for (u32 c = 0; c < tokenTiles; c++) {
-#pragma unroll
-                for (u32 i = 0; i < 4; i++) {
-                    missing |= late(asked[c][i], w.tag);
-                }
-            }
-            if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
-                return;
-            }
-            ask();
-        }
+        const u32 place = minimum(first + minimum(chunk, chunks - 1), (m.depth - 1) >> 3);
+        return global<const u32x4>(vectors + static_cast<u64>(token) * inputBytes(m.depth)) + parts * place;
     }
 };
+
+/// The sums of one panel of a prefill step.
+template <u32 rowBlocks>
+DEV void multiplyInput(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, StoredInput &input,
+                       PanelSums<rowBlocks, tokenTiles, StoredInput::parts> &sums) {
+    constexpr u32 tileSteps = tileBlocks / rowBlocks, turnTiles = inputAhead > tileSteps ? inputAhead / tileSteps : 1;
+    static_assert(inputAhead % tileSteps == 0 || tileSteps % inputAhead == 0);
+    sums.clear();
+    sums.keep();
+    KERNEL_MARK("prefill_begin");
+    u32 step = 0, tiles = 0;
+    do {
+#pragma unroll
+        for (u32 turn = 0; turn < turnTiles; turn++) { // registers are not indexed at run time
+            if (turn > 0 && step >= m.steps) {
+                break;
+            }
+            if (tiles == 0) {
+                stream.await();
+                tiles = WeightStream::fetchTiles(m);
+            }
+            u32x4 weights[tileBlocks][blockPieces];
+            stream.load(m, weights);
+#pragma unroll
+            for (u32 s = 0; s < tileSteps; s++) {
+                const u32 slot = (turn * tileSteps + s) % inputAhead;
+                multiplyStep(weights, s, input.asked[slot], sums.of[0]);
+                if (tileSteps == 1 && m.groups > 1) { // each of its tiles is a fetch
+                    stream.refill(p, w);
+                    stream.await();
+                    stream.load(m, weights);
+                    multiplyStep(weights, 0, input.asked[slot], sums.of[groupsOf(rowBlocks) - 1]);
+                }
+                input.ask(slot);
+            }
+            step += tileSteps;
+            if (--tiles == 0) {
+                stream.refill(p, w);
+            }
+            sums.keep();
+        }
+    } while (step < m.steps);
+    KERNEL_MARK("weights_end");
+}
 
 /// One group's sums of a wave, into [part][token][row of the run].
 template <u32 rowBlocks, u32 parts>
@@ -300,19 +311,19 @@ DEV void storeSums(MatrixArguments &m, const Worker &w, const f32x4 (&sums)[rowB
     }
 }
 
-/// A prefill step's product of the workgroup's rows with `count` published vectors. finish(first row, rows, sums) is
+/// A prefill step's product of the workgroup's rows with `count` vectors. finish(first row, rows, sums) is
 /// called by every thread for runs of rows, counted from the workgroup's first; sums(row of the run, token) adds up.
 template <u32 rowBlocks, class Finish>
-DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u64 words, u32 edge,
-                        u32 layer, u32 count, Finish finish) {
+DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStream &stream, u64 vectors, u32 count,
+                        Finish finish) {
     const u32 runs = rowWaves(m);
     const u32 groupRows = rowBlocks * m.blockRows, pitch = runs * groupRows;
     u32 panel = 0;
     do {
         renew(w); // beside the sums there are few registers
-        PanelSums<rowBlocks, tokenTiles, PublishedPieces::parts> sums;
-        PublishedPieces pieces(p, w, m, words, edge, layer, count);
-        multiplyPanel(p, w, m, stream, pieces, sums);
+        PanelSums<rowBlocks, tokenTiles, StoredInput::parts> sums;
+        StoredInput input(w, m, vectors, count);
+        multiplyInput(p, w, m, stream, input, sums);
         w.timeline.mark(momentMultiplied);
         for (u32 g = 0; g < m.groups; g++) {
             barrier(); // the sums of the group before are used

@@ -129,6 +129,7 @@ struct Parameters {
     u32 tokenShares;        ///< workgroups that a prefill step's tokens are dealt to for a KV head and chunk
     u32 attentionSlots;     ///< passes of attention whose results shared memory holds
     u32 headDimDivisor, kvHeadsDivisor, queryPartsDivisor, tokenSharesDivisor; ///< for quotient(): headDim, ...
+    u32 activationsDivisor; ///< likewise, of the activations that a workgroup makes
     u32 turnLanes; ///< lanes that begin a decode step at once; as many more begin when these have their queries
     u32 partialOffset, sumsOffset, scratchOffset,
         ringOffset; ///< in floats from the start of shared memory; stage is at 0
@@ -158,15 +159,19 @@ struct Parameters {
     u64 decision;        ///< mailbox [2]: device 0's workgroup 0's
 
     // Edges of a prefill step, with a place for each of its maxPrefillTokens tokens; [tokens] stands for them.
-    u64 prefillNormed;        ///< [layers, 2, lanes, tokens, hidden]: normed input, unscaled, as two bf16 parts
     u64 prefillScale;         ///< [layers, 2, lanes, tokens]: 1 / rms
     u64 prefillQueryKeyValue; ///< [layers, lanes, tokens, rows of q, k and v]
     u64 prefillCached;        ///< [layers, lanes, tokens, laneKvHeads]: the cache holds this position
     u64 prefillAttention;     ///< [layers, lanes, tokens, laneHeads, chunks, headDim + 2]
-    u64 prefillHeads;         ///< [layers, lanes, tokens, laneHeads * headDim]: the chunks merged, two bf16 parts
-    u64 prefillActivation;    ///< [layers, lanes, tokens, laneFfn]: two bf16 parts
     u64 prefillPartial;       ///< mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
-    u64 prefillResidual;      ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
+    u64 normedReady;          ///< [layers, 2, lanes, waves, tokens]: a wave's part of prefillNormed is there
+    u64 headsReady;           ///< [layers, lanes, waves, tokens]: likewise
+    u64 activationReady;      ///< [layers, lanes, members]: what a workgroup makes of prefillActivation is there
+    // Inputs of a prefill step's products, without tags: inputBytes() a token, read once their edge above says so.
+    u64 prefillNormed;     ///< [layers, 2, lanes, tokens] of hidden elements, unscaled
+    u64 prefillHeads;      ///< [layers, lanes, tokens] of laneHeads * headDim: the chunks merged
+    u64 prefillActivation; ///< [layers, lanes, tokens] of laneFfn
+    u64 prefillResidual;   ///< f32 [lanes, tokens, hidden], each token's one workgroup's alone
 
     // The KV cache: f16, laid out as kv_cache.h says; its strides in elements.
     u64 keys, values;
@@ -189,6 +194,10 @@ struct Parameters {
 
 /// Tokens that a prefill step can run together: the matrix cores' columns on gfx942, two instructions' on sm_90.
 constexpr u32 maxPrefillTokens = 16;
+
+/// Bytes of a vector as the input of a prefill step's product. Of each 8 elements the leading bf16 parts come first,
+/// then what these leave.
+constexpr u32 inputBytes(u32 elements) { return (elements + 7) / 8 * 32; }
 
 /// Words of a workgroup's summary of a step.
 enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };

@@ -63,7 +63,15 @@ DEV u64 prefillPartialWords(Arguments &p, u32 layer, u32 module, u32 lane, u32 t
 DEV u64 prefillWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 token, u32 words) {
     return edge + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * words * 8;
 }
-/// The same in [layers, modules, lanes, tokens].
+/// Address of a token's vector of `elements` as the input of a prefill step's product.
+DEV u64 inputVector(Arguments &p, u64 vectors, u32 layer, u32 lane, u32 token, u32 elements) {
+    return vectors + ((static_cast<u64>(layer) * p.lanes + lane) * maxPrefillTokens + token) * inputBytes(elements);
+}
+/// What says that a wave's part of the tokens' vectors is there: a word a token.
+DEV u64 readyWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 wave) {
+    return edge + ((static_cast<u64>(layer) * p.lanes + lane) * workgroupWaves + wave) * maxPrefillTokens * 8;
+}
+/// The same as prefillWords in [layers, modules, lanes, tokens].
 DEV u64 prefillModuleWords(Arguments &p, u64 edge, u32 layer, u32 module, u32 lane, u32 token, u32 words) {
     return prefillWords(p, edge, 2 * layer + module, lane, token, words);
 }

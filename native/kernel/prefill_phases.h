@@ -50,11 +50,32 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
     }
 }
 
-/// Publishes two neighbours, each as two bf16 parts in a word.
-DEV void publishParts(u64 words, u32 index, float a, float b, u32 tag) {
+/// Where element `index` of a product's input has its leading part; what that leaves lies a piece on.
+DEV u64 inputElement(u64 vector, u32 index) { return vector + (index >> 3) * (2 * pieceBytes) + (index & 7) * 2; }
+
+/// Stores two neighbours of a product's input.
+DEV void storeInputPair(u64 vector, u32 index, float a, float b) {
     const SplitPair parts = splitPair(a, b);
-    publishWord(global<u64>(words) + index, taggedWord(firstParts(parts), tag));
-    publishWord(global<u64>(words) + index + 1, taggedWord(secondParts(parts), tag));
+    const u64 at = inputElement(vector, index);
+    cacheStore(global<u32>(at), parts.leading);
+    cacheStore(global<u32>(at + pieceBytes), parts.remainder);
+}
+/// Stores one element.
+DEV void storeInput(u64 vector, u32 index, float value) {
+    const SplitPair parts = splitPair(value, 0.0f);
+    const u64 at = inputElement(vector, index);
+    cacheStore(global<u16>(at), static_cast<u16>(parts.leading));
+    cacheStore(global<u16>(at + pieceBytes), static_cast<u16>(parts.remainder));
+}
+
+/// Says that this wave's part of a token's vector is there. Whole-wave.
+DEV void publishReady(Arguments &p, const Worker &w, u64 edge, u32 layer, u32 lane, u32 token) {
+    release();
+    waveSync();
+    if (w.lane == 0) {
+        publish(readyWords(p, edge, layer, lane, w.wave), token, 0.0f, w.tag);
+    }
+    rejoin();
 }
 
 /// Brings the residual streams of this workgroup's tokens up to date and publishes a module's input; past the last
@@ -76,7 +97,7 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             continue;
         }
         const u64 residual = p.prefillResidual + (static_cast<u64>(lane) * maxPrefillTokens + token) * p.hidden * 4;
-        const u64 out = prefillModuleWords(p, p.prefillNormed, layer, module, lane, token, p.hidden);
+        const u64 out = inputVector(p, p.prefillNormed, 2 * layer + module, lane, token, p.hidden);
         u64 embeddingRow = 0;
         if (first) {
             const u32 id = uniform(global<const u32>(p.tokens)[step.position + token]);
@@ -92,9 +113,12 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
                                      } else if (head != 0) {
                                          stagePair(m, w.wave, local, a, b);
                                      } else {
-                                         publishParts(out, index, a, b, w.tag);
+                                         storeInputPair(out, index, a, b);
                                      }
                                  });
+        if (head == 0) {
+            publishReady(p, w, p.normedReady, 2 * layer + module, lane, token);
+        }
         if (head != 0 && raw == 0) {
             publishShare(p, w, m, lane, 0, p.hidden);
             continue;
@@ -158,15 +182,17 @@ DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step 
     }
     const u32 chunkWords = p.laneHeads * p.chunks * (p.headDim + 2);
     for (u32 token = w.member; token < step.count; token += p.members) {
-        const u64 out = prefillWords(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
+        const u64 out = inputVector(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
         bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, chunkWords),
-                       [&](u32, u32 index, float a, float b) INLINED { publishParts(out, index, a, b, w.tag); });
+                       [&](u32, u32 index, float a, float b) INLINED { storeInputPair(out, index, a, b); });
+        publishReady(p, w, p.headsReady, layer, lane, token);
     }
 }
 
 /// A matrix phase's input and output.
 struct Product {
     u64 input, output, scale; ///< scale: 0 where the input is as it should be
+    u64 ready;                ///< of the workgroups where they make an element each, else of the waves
     u32 edge;
 };
 
@@ -174,19 +200,23 @@ DEV Product productOf(Arguments &p, u32 phase, u32 layer, u32 lane) {
     const u32 headWidth = p.laneHeads * p.headDim;
     switch (phase) {
     case phaseQkv:
-        return {prefillModuleWords(p, p.prefillNormed, layer, moduleAttention, lane, 0, p.hidden),
+        return {inputVector(p, p.prefillNormed, 2 * layer + moduleAttention, lane, 0, p.hidden),
                 prefillWords(p, p.prefillQueryKeyValue, layer, lane, 0, headWidth + 2 * p.laneKvHeads * p.headDim),
-                prefillModuleWords(p, p.prefillScale, layer, moduleAttention, lane, 0, 1), waitNormed};
+                prefillModuleWords(p, p.prefillScale, layer, moduleAttention, lane, 0, 1),
+                readyWords(p, p.normedReady, 2 * layer + moduleAttention, lane, 0), waitNormed};
     case phaseOutput:
-        return {prefillWords(p, p.prefillHeads, layer, lane, 0, headWidth),
-                prefillPartialWords(p, layer, moduleAttention, p.firstLane + lane, 0), 0, waitAttention};
+        return {inputVector(p, p.prefillHeads, layer, lane, 0, headWidth),
+                prefillPartialWords(p, layer, moduleAttention, p.firstLane + lane, 0), 0,
+                readyWords(p, p.headsReady, layer, lane, 0), waitAttention};
     case phaseGateUp:
-        return {prefillModuleWords(p, p.prefillNormed, layer, moduleFfn, lane, 0, p.hidden),
-                prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
-                prefillModuleWords(p, p.prefillScale, layer, moduleFfn, lane, 0, 1), waitNormed};
+        return {inputVector(p, p.prefillNormed, 2 * layer + moduleFfn, lane, 0, p.hidden),
+                inputVector(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
+                prefillModuleWords(p, p.prefillScale, layer, moduleFfn, lane, 0, 1),
+                readyWords(p, p.normedReady, 2 * layer + moduleFfn, lane, 0), waitNormed};
     default:
-        return {prefillWords(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
-                prefillPartialWords(p, layer, moduleFfn, p.firstLane + lane, 0), 0, waitActivation};
+        return {inputVector(p, p.prefillActivation, layer, lane, 0, p.laneFfn),
+                prefillPartialWords(p, layer, moduleFfn, p.firstLane + lane, 0), 0,
+                edgeWords(p, p.activationReady, layer, lane, p.members), waitActivation};
     }
 }
 
@@ -222,8 +252,8 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
             const u32 at = first + begin + row;
             if (phase == phaseGateUp) {
                 const float up = scale * sums(row + 1, token);
-                publishWord(global<u64>(product.output) + token * p.laneFfn + (at >> 1),
-                            taggedWord(firstParts(splitPair(siluTimes(value, up), 0.0f)), w.tag));
+                storeInput(product.output + static_cast<u64>(token) * inputBytes(p.laneFfn), at >> 1,
+                           siluTimes(value, up));
             } else if (phase == phaseQkv) {
                 publish(product.output, token * m.laneRows + at, value, w.tag);
             } else {
@@ -234,6 +264,34 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
     }
 }
 
+/// Waits until this wave's part of the tokens' vectors is there. Whole-wave.
+DEV void awaitInput(Arguments &p, Worker &w, MatrixArguments &m, const Product &product, u32 phase, u32 layer,
+                    u32 count) {
+    const Slice slice = sliceOf(m, w.wave);
+    u32 first = depthPart(m, w.wave) * maxPrefillTokens, last = first + count - 1;
+    if (phase == phaseDown) {
+        first = quotient(minimum(slice.begin, m.depth - 1), p.activationsDivisor);
+        last = quotient(minimum(slice.begin + slice.count, m.depth) - 1, p.activationsDivisor);
+    }
+    for (u32 flag = first; flag <= last; flag += waveLanes) { // usually once
+        u32 seen[1];
+        collectWords(p, w, product.edge, layer, seen,
+                     [&](u32) INLINED { return global<const u64>(product.ready) + minimum(flag + w.lane, last); });
+    }
+    waveSync();
+    acquire();
+}
+
+/// Says that the workgroup's activations are there.
+DEV void publishActivation(Arguments &p, const Worker &w, u32 layer, u32 lane) {
+    release();
+    barrier();
+    if (threadIndex() == 0) {
+        publish(edgeWords(p, p.activationReady, layer, lane, p.members), w.member, 0.0f, w.tag);
+    }
+    rejoin();
+}
+
 /// A matrix phase.
 DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phase, u32 layer, u32 lane,
                        const Step &step) {
@@ -241,12 +299,17 @@ DEV void multiplyPhase(Arguments &all, Worker &w, WeightStream &stream, u32 phas
     auto &&m = matrixArguments(p, matrixOf(phase));
     const Product product = productOf(p, phase, layer, lane);
     stageScales(p, w, product, layer, step.count);
+    awaitInput(p, w, m, product, phase, layer, step.count);
+    w.timeline.mark(momentInput);
     withRowBlocks(m, [&](auto rowBlocks) INLINED {
-        multiplyTokens<rowBlocks.count>(p, w, m, stream, product.input, product.edge, layer, step.count,
+        multiplyTokens<rowBlocks.count>(p, w, m, stream, product.input, step.count,
                                         [&](u32 begin, u32 rows, auto sums) INLINED {
                                             finishTokens(p, w, m, product, phase, step.count, begin, rows, sums);
                                         });
     });
+    if (phase == phaseGateUp) {
+        publishActivation(p, w, layer, lane);
+    }
 }
 
 /// A phase of a prefill step other than attention.

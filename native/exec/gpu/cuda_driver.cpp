@@ -17,6 +17,7 @@ using Handle = void *;
 constexpr Status success = 0, notReady = 600, alreadyEnabled = 704;
 constexpr int computeUnitCount = 16, launchTimeout = 17, capabilityMajor = 75, capabilityMinor = 76,
               mostSharedBytes = 97;                  ///< CUdevice_attribute
+constexpr int nativeAtomics = 3;                     ///< CUdevice_P2PAttribute: over NVLink, not over PCIe
 constexpr int dynamicSharedBytes = 8;                ///< CUfunction_attribute
 constexpr unsigned hostMapped = 2, portable = 1;     ///< cuMemHostAlloc
 constexpr unsigned nonBlocking = 1;                  ///< cuStreamCreate
@@ -68,6 +69,25 @@ uint32_t attribute(int attribute, int device) {
 /// The PTX for a compute capability: the driver compiles it for this and later ones. Where the kernel with the bulk
 /// copy engine fits into the registers it is taken; for 12.0 (by ptxas 13.0) it is 116 bytes too large.
 const char *kernelFor(uint32_t major) { return major >= 9 && major <= 11 ? "sm_90" : "sm_80"; }
+
+/// Whether all devices of this one's name are joined to it by NVLink; false if there are none.
+bool isLinked(const GpuDevice &device, std::span<const GpuDevice> devices) {
+    bool others = false;
+    for (const GpuDevice &other : devices) {
+        if (other.index == device.index || other.name != device.name) {
+            continue;
+        }
+        others = true;
+        int from = 0, to = 0, atomics = 0;
+        Cuda::get().call("cuDeviceGet", &from, static_cast<int>(device.index));
+        Cuda::get().call("cuDeviceGet", &to, static_cast<int>(other.index));
+        Cuda::get().call("cuDeviceGetP2PAttribute", &atomics, nativeAtomics, from, to);
+        if (atomics == 0) {
+            return false;
+        }
+    }
+    return others;
+}
 
 class CudaDriver final : public GpuDriver {
 public:
@@ -263,6 +283,12 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
                            .driver = driver,
                            .sharedBytes = attribute(mostSharedBytes, handle),
                            .watched = attribute(launchTimeout, handle) != 0});
+    }
+    for (GpuDevice &device : devices) {
+        device.linked = isLinked(device, devices);
+        if (device.linked) {
+            why += "CUDA: device " + std::to_string(device.index) + " is joined to the others of its name by NVLink\n";
+        }
     }
     return devices;
 }

@@ -21,6 +21,7 @@ struct GpuDevice {
     uint64_t memoryBytes = 0;
     std::string driver;       ///< the driver's version, for example "12.8"
     uint32_t sharedBytes = 0; ///< shared memory a workgroup may have; 0: what all devices of the target have
+    bool linked = false;      ///< reaches all others of its name by links of their own: NVLink, xGMI
     bool watched = false;     ///< a display hangs on it, and the system ends launches that last some seconds
 };
 

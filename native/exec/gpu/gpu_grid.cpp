@@ -101,6 +101,7 @@ void describeGrid(Parameters &p, const GpuDevice &device, const KernelTarget &ta
     describeMatrices(p, device, target, spec);
     dropPadding(p, device, target, spec);
     describeQueries(p);
+    p.activationsDivisor = kernel::divisorOf(p.matrices[kernel::matrixGateUp].memberRows / 2);
 }
 
 } // namespace monokernel

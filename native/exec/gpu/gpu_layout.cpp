@@ -51,11 +51,14 @@ constexpr std::array ownFields{
     &Parameters::summaries,
     &Parameters::keys,
     &Parameters::values,
-    &Parameters::prefillNormed,
     &Parameters::prefillScale,
     &Parameters::prefillQueryKeyValue,
     &Parameters::prefillCached,
     &Parameters::prefillAttention,
+    &Parameters::normedReady,
+    &Parameters::headsReady,
+    &Parameters::activationReady,
+    &Parameters::prefillNormed,
     &Parameters::prefillHeads,
     &Parameters::prefillActivation,
     &Parameters::prefillResidual,
@@ -280,13 +283,16 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.headSum = arena.take(hidden * word);
     p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
     const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
-    p.prefillNormed = arena.take(2 * steps * hidden * word);
     p.prefillScale = arena.take(2 * steps * word);
     p.prefillQueryKeyValue = arena.take(steps * p.matrices[kernel::matrixQkv].laneRows * word);
     p.prefillCached = arena.take(steps * p.laneKvHeads * word);
     p.prefillAttention = arena.take(steps * p.laneHeads * p.chunks * (p.headDim + 2) * word);
-    p.prefillHeads = arena.take(steps * p.laneHeads * p.headDim * word);
-    p.prefillActivation = arena.take(steps * p.laneFfn * word);
+    p.normedReady = arena.take(2 * steps * layout.target.waves() * word);
+    p.headsReady = arena.take(steps * layout.target.waves() * word);
+    p.activationReady = arena.take(layers * lanes * p.members * word);
+    p.prefillNormed = arena.take(2 * steps * kernel::inputBytes(p.hidden)); // what is not written must be finite
+    p.prefillHeads = arena.take(steps * kernel::inputBytes(p.laneHeads * p.headDim));
+    p.prefillActivation = arena.take(steps * kernel::inputBytes(p.laneFfn));
     layout.edgesEnd = arena.end();
     p.prefillResidual = arena.take(lanes * kernel::maxPrefillTokens * hidden * 4);
     p.residual = arena.take(lanes * p.members * hidden * 4);

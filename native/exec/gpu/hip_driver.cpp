@@ -251,6 +251,9 @@ std::vector<GpuDevice> findHipDevices(std::string &why) {
         devices.push_back({"gfx942", name.data(), static_cast<uint32_t>(index), static_cast<uint32_t>(units), bytes,
                            std::to_string(version)});
     }
+    for (GpuDevice &device : devices) {
+        device.linked = devices.size() > 1; // xGMI joins each MI300X of a board with each other one
+    }
     return devices;
 }
 

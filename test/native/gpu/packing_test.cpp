@@ -153,11 +153,14 @@ void checkBuffers(const GpuLayout &layout) {
                            p.downUpdate,
                            p.headSum,
                            p.summaries,
-                           p.prefillNormed,
                            p.prefillScale,
                            p.prefillQueryKeyValue,
                            p.prefillCached,
                            p.prefillAttention,
+                           p.normedReady,
+                           p.headsReady,
+                           p.activationReady,
+                           p.prefillNormed,
                            p.prefillHeads,
                            p.prefillActivation,
                            p.prefillResidual,
@@ -183,14 +186,6 @@ void checkBuffers(const GpuLayout &layout) {
     CHECK(moved.weights == 1ull << 40 && moved.matrices[4].pages == p.matrices[4].pages + (1ull << 40));
 }
 
-TEST(buffersDoNotOverlap) {
-    for (const std::string &name : golden::folderNames()) {
-        const Plan plan = makePlan(Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name).spec());
-        checkBuffers(layOut(plan, {"sm_90", "test", 0, 132, 0}, {{}, 2, 0}));
-        checkBuffers(layOut(plan, {"gfx942", "test", 0, 304, 0}, {{}, 2, 0}));
-    }
-}
-
 /// A Laneformer of eight lanes with long contexts, so that nothing but the grid limits how it is cut.
 Plan largePlan(uint32_t hidden = 1024, uint32_t heads = 16, uint32_t ffn = 4096) {
     ModelSpec spec;
@@ -208,6 +203,36 @@ Plan largePlan(uint32_t hidden = 1024, uint32_t heads = 16, uint32_t ffn = 4096)
     spec.broadcastDelay = 2;
     spec.useEarlyComm = false;
     return makePlan(spec);
+}
+
+/// As far as a layout cares, a card with 46 multiprocessors.
+const GpuDevice graphicsCard{.target = "sm_80", .name = "test", .computeUnits = 46, .sharedBytes = 99 << 10};
+
+TEST(buffersDoNotOverlap) {
+    for (const std::string &name : golden::folderNames()) {
+        const Plan plan = makePlan(Model::open(std::filesystem::path(MONOKERNEL_GOLDEN) / name).spec());
+        checkBuffers(layOut(plan, {"sm_90", "test", 0, 132, 0}, {{}, 2, 0}));
+        checkBuffers(layOut(plan, {"gfx942", "test", 0, 304, 0}, {{}, 2, 0}));
+        checkBuffers(layOut(plan, graphicsCard, {{}, 2, 0}));
+    }
+}
+
+/// The ring of weights takes what a device's shared memory leaves, and a model that leaves too little says so.
+TEST(aDeviceWithLessSharedMemoryHasAShorterRing) {
+    const Plan plan = largePlan();
+    const GpuLayout small = layOut(plan, graphicsCard, {{}, 1, 0});
+    GpuDevice ampere = graphicsCard;
+    ampere.sharedBytes = 0;
+    const GpuLayout large = layOut(plan, ampere, {{}, 1, 0});
+    CHECK(small.sharedBytes <= graphicsCard.sharedBytes && small.parameters.ringSlots >= 2);
+    CHECK(large.parameters.ringSlots > small.parameters.ringSlots && large.sharedBytes <= 163 << 10);
+    ampere.sharedBytes = 48 << 10;
+    try {
+        layOut(plan, ampere, {{}, 1, 0});
+        CHECK(false);
+    } catch (const LaneTooWideError &error) {
+        CHECK(std::string(error.what()).find("the device has 49152") != std::string::npos);
+    }
 }
 
 /// What the order of sums depends on is the same for every number of devices, and their shares make up the whole.
@@ -325,7 +350,7 @@ TEST(aLaneThatIsTooWideFitsAsTwo) {
         }
         return std::string();
     };
-    CHECK_MESSAGE(widthError(1).find("gfx942 has 65536") != std::string::npos, widthError(1));
+    CHECK_MESSAGE(widthError(1).find("the device has 65536") != std::string::npos, widthError(1));
     CHECK_MESSAGE(widthError(2).empty(), widthError(2));
 }
 
