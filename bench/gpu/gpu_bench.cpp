@@ -1,7 +1,7 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [7B] [ampere|card], the first two
-// shapes if none is named; prints a table. Weights are random; 2B and nano are Laneformers, 7B is a Llama. "ampere": by
-// the kernel for Ampere; "card": also with what a graphics card has of multiprocessors and shared memory.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [1.5B] [7B] [ampere|card], the first
+// two shapes if none is named; prints a table. Weights are random; 2B and nano are Laneformers, 1.5B and 7B are Llamas.
+// "ampere": by the kernel for Ampere; "card": also with what a graphics card has of multiprocessors and shared memory.
 // The streaming kernel lies beside this program. Kernels of several folders, which must lay weights out alike, run one
 // after the other on the same loaded model, so that a change is seen beside what it changes.
 
@@ -191,7 +191,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [7B] [ampere|card]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [1.5B] [7B] [ampere|card]\n");
         return 2;
     }
     try {

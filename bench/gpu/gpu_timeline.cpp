@@ -206,7 +206,7 @@ void showShape(const char *name, const bench::Shape &shape, std::span<const GpuD
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano] [7B]\n");
+        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano] [1.5B] [7B]\n");
         return 2;
     }
     try {

@@ -19,9 +19,12 @@ struct Shape {
 
 constexpr Shape shape2B{3072, 15, 32, 16, 12288, 32000, 512, 10, 4096, false};
 constexpr Shape shapeNano{512, 10, 8, 8, 1536, 16384, 512, 6, 2048, true};
-constexpr Shape shape7B{3584, 28, 28, 4, 18944, 152064, 0, 0, 4096, false, false}; ///< Qwen2.5 7B's, without biases
+// Of Qwen2.5's 7B and 1.5B, without biases.
+constexpr Shape shape7B{3584, 28, 28, 4, 18944, 152064, 0, 0, 4096, false, false};
+constexpr Shape shape1B{1536, 28, 12, 2, 8960, 151936, 0, 0, 4096, true, false};
 
-constexpr std::array<std::pair<const char *, Shape>, 3> shapes{{{"2B", shape2B}, {"nano", shapeNano}, {"7B", shape7B}}};
+constexpr std::array<std::pair<const char *, Shape>, 4> shapes{
+    {{"2B", shape2B}, {"nano", shapeNano}, {"1.5B", shape1B}, {"7B", shape7B}}};
 
 /// Writes a model folder of that shape: config.json and a sparse weights file whose norms are 1 and whose matrices are
 /// holes, for withRandomWeights to fill.
