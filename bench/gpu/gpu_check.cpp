@@ -1,10 +1,11 @@
-// Correctness of the monokernel on this machine's GPUs: every golden checkpoint, also by a kernel that is short of
-// registers, the nano model and many requests with random cancellations on the first; golden checkpoints on halves of
-// the first that pass for two devices, and on as many devices as there are. What comes after "ampere" is done by the
-// kernel for Ampere, after "card" also as on a graphics card. Usage (from the repository's root):
-// gpu_check KERNELS [golden|starved|nano NANO_FOLDER|cancel|small|halves|devices|ampere|card]...
+// Correctness of the monokernel on this machine's GPUs: every golden checkpoint, random models, checkpoints also by a
+// kernel that is short of registers, the nano model and many requests with random cancellations on the first; golden
+// checkpoints on halves of the first that pass for two devices, and on as many devices as there are. What comes after
+// "ampere" is done by the kernel for Ampere, after "card" also as on a graphics card. Usage (from the repository's
+// root): gpu_check KERNELS [golden|random|starved|nano NANO_FOLDER|cancel|small|halves|devices|ampere|card]...
 
 #include "../../test/native/gpu/golden_agreement.h"
+#include "../../test/native/gpu/random_agreement.h"
 #include "devices.h"
 #include "exec/gpu/gpu_executor.h"
 #include "exec/gpu/kernel_file.h"
@@ -192,6 +193,22 @@ void checkCancellations(const GpuDevice &device, const std::filesystem::path &ke
     expect(cancelled > requests / 4, "cancellation takes effect");
 }
 
+/// Random models of odd shapes and all sizes of heads beside a float64 reference.
+void checkRandom(const GpuDevice &device, const std::filesystem::path &kernels, uint32_t count) {
+    golden::RandomModels models{[&](const Model &model) { return load(device, model, {kernels, 1, 0}); }, 300};
+    uint32_t wrong = 0;
+    for (uint32_t seed = 0; seed < count; seed++) {
+        const std::string trouble = models.troubleOf(seed);
+        wrong += trouble.empty() ? 0 : 1;
+        if (!trouble.empty()) {
+            expect(false, trouble);
+        }
+    }
+    expect(wrong == 0 && models.leftOut < count / 4,
+           std::to_string(count) + " random models: " + std::to_string(wrong) + " wrong, " +
+               std::to_string(models.leftOut) + " too wide, the others within " + std::to_string(models.worst));
+}
+
 /// One model on several devices: a Laneformer's logits are the same bits as on one of them, and every family's are the
 /// reference's.
 void checkShared(const std::function<std::vector<std::unique_ptr<GpuDriver>>(uint32_t count)> &open, uint32_t count,
@@ -247,8 +264,9 @@ void checkDevices(std::span<const GpuDevice> devices, const std::filesystem::pat
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_check KERNEL_FOLDER [golden|starved|nano FOLDER|cancel|small|halves|devices|"
-                             "ampere|card]...\n");
+        std::fprintf(stderr,
+                     "usage: gpu_check KERNEL_FOLDER [golden|random|starved|nano FOLDER|cancel|small|halves|devices|"
+                     "ampere|card]...\n");
         return 2;
     }
     try {
@@ -272,6 +290,8 @@ int main(int argc, char **argv) {
                 device = what == "card" ? bench::asGraphicsCard(devices.front()) : bench::asAmpere(devices.front());
                 std::printf("as %s, %u multiprocessors, %u bytes of shared memory:\n", device.target.c_str(),
                             device.computeUnits, device.sharedBytes);
+            } else if (what == "random") {
+                checkRandom(device, argv[1], 100);
             } else if (what == "small") {
                 checkGolden(device, argv[1], "laneformer-delay2");
             } else {

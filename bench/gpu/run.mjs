@@ -66,8 +66,10 @@ function check() {
   build();
   const nano = join('models', 'laneformer-nano');
   const withNano = existsSync(join(root, nano, 'model-00001-of-00002.safetensors')) ? ['nano', nano] : [];
-  const checks = ['golden', 'starved', 'cancel', 'halves', 'devices', ...withNano];
-  const asCard = existsSync(join(kernels, 'monokernel.sm_80.ptx')) ? ['card', 'golden', 'cancel', 'halves'] : [];
+  const checks = ['golden', 'random', 'starved', 'cancel', 'halves', 'devices', ...withNano];
+  const asCard = existsSync(join(kernels, 'monokernel.sm_80.ptx'))
+    ? ['card', 'golden', 'random', 'cancel', 'halves']
+    : [];
   run(join(programs, 'gpu_check'), kernels, ...checks, ...asCard);
 }
 

@@ -152,8 +152,10 @@ template <u32 queries, u32 capacity> DEV void attendUnit(Arguments &all, Worker 
 DEV void attendHead(Arguments &p, Worker &w, const AttentionUnit &u) {
     if (p.headDim > 128) {
         attendUnit<1, maxHeadDim>(p, w, u);
-    } else if (p.headDim > 96) {
+    } else if (p.headDim > 96 && u.queries > 1) {
         attendUnit<maxQueries, 128>(p, w, u);
+    } else if (p.headDim > 96) {
+        attendUnit<1, 128>(p, w, u);
     } else if (u.queries > 1) {
         attendUnit<maxQueries, 96>(p, w, u);
     } else if (p.headDim > 64) {

@@ -12,9 +12,7 @@ namespace {
 using kernel::PackedMatrix;
 using kernel::Parameters;
 
-constexpr uint32_t maxCacheChunks = 8;   ///< of a KV head
-constexpr uint32_t maxSplitHeadDim = 96; ///< the kernel has one query at a time for heads up to this size, and over 128
-constexpr uint32_t queriesAtOnce = 2;    ///< and as many for the others
+constexpr uint32_t maxCacheChunks = 8; ///< of a KV head
 
 /// Workgroups that would share a lane if one device had all lanes.
 uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
@@ -41,8 +39,7 @@ void describeChunks(Parameters &p, const GpuDevice &device, const KernelTarget &
 /// Queries of a KV head are dealt out where there is a workgroup for each: a pass over the cache with one takes half
 /// the time of one with two, and nobody can go on before it is over.
 void describeQueries(Parameters &p) {
-    const bool pays = p.headDim <= maxSplitHeadDim || p.headGroup > queriesAtOnce;
-    p.queryParts = pays && p.laneHeads * p.chunks <= p.members ? p.headGroup : 1;
+    p.queryParts = p.laneHeads * p.chunks <= p.members ? p.headGroup : 1;
     p.queryPartsDivisor = kernel::divisorOf(p.queryParts);
 }
 

@@ -313,11 +313,10 @@ TEST(anMi300xHasWorkgroupsThatTheRowsComeOutEvenOn) {
     }
 }
 
-/// A KV head's two queries have a workgroup each where no workgroup then has two units, and the kernel can take them
-/// apart.
+/// A KV head's two queries have a workgroup each where no workgroup then has two units.
 TEST(queriesAreDealtOutWhereThereIsAWorkgroupForEach) {
     for (const auto &[hidden, devices, parts] :
-         {std::array{3072u, 1u, 1u}, {3072u, 2u, 2u}, {3072u, 8u, 2u}, {4096u, 8u, 1u}}) { // heads of 96 and of 128
+         {std::array{3072u, 1u, 1u}, {3072u, 2u, 2u}, {3072u, 8u, 2u}, {4096u, 8u, 2u}}) { // heads of 96 and of 128
         const Plan plan = largePlan(hidden, 32, 12288);
         const kernel::Parameters p = layOut(plan, {"sm_90", "test", 0, 132, 0}, {{}, 1, 0}, devices).parameters;
         CHECK(p.headGroup == 2 && p.laneHeads * p.chunks == 32);
