@@ -1,5 +1,6 @@
 #include "exec/gpu/gpu_grid.h"
 
+#include "exec/gpu/gpu_shared_memory.h"
 #include "exec/gpu/matrix_packing.h"
 
 #include <algorithm>
@@ -49,6 +50,7 @@ void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget
     const uint32_t headRows = // of the last lane perhaps fewer
         spec.headType == HeadType::vocabularyParallel ? (p.vocabulary + p.allLanes - 1) / p.allLanes : p.vocabulary;
     const auto choose = [&](uint32_t rows, uint32_t depth, uint32_t members, CutRules rules) {
+        rules.mostStaged = mostStagedElements(target);
         rules.depthWaves = 1u << chooseLayout(target, rows, depth, alone, rules).depthWavesLog2;
         return chooseLayout(target, rows, depth, members, rules);
     };

@@ -1,6 +1,7 @@
 #include "exec/gpu/gpu_layout.h"
 
 #include "exec/gpu/gpu_grid.h"
+#include "exec/gpu/gpu_shared_memory.h"
 #include "exec/gpu/matrix_packing.h"
 #include "exec/gpu/weight_placement.h"
 
@@ -15,9 +16,7 @@ namespace {
 using kernel::PackedMatrix;
 using kernel::Parameters;
 
-constexpr uint32_t maxQueriesOfPass = 2;   ///< query heads that share a pass over the cache, as in kernel/softmax.h
 constexpr uint32_t maxHeadDim = 256;       ///< as in kernel/attention.h
-constexpr uint32_t partialRows = 256;      ///< rows of a panel, as in kernel/matrix_product.h
 constexpr uint32_t positionsOfBlock = 64;  ///< as in kernel/kv_cache.h
 constexpr uint32_t spinLimit = 20'000'000; ///< polls of one wait: some ten seconds
 static_assert(maxGpuDevices == kernel::maxDevices);
@@ -173,47 +172,6 @@ void describeWindow(Parameters &p, const ModelSpec &spec) {
         require(windowed == (spec.window(layer) != 0),
                 "its sliding-window layers are neither the first nor the last ones");
     }
-}
-
-/// A prefill step's tokens are dealt out to the workgroups that are there for a KV head and chunk, but at most
-/// `mostTokens` to one at once. Returns how many it has at most.
-uint32_t describeTokenShares(Parameters &p, uint32_t mostTokens) {
-    constexpr uint32_t tokens = kernel::maxPrefillTokens;
-    const uint32_t fewest = (tokens + mostTokens - 1) / mostTokens;
-    p.tokenShares = std::clamp(p.members / (p.laneKvHeads * p.chunks), std::min(fewest, tokens), tokens);
-    p.tokenSharesDivisor = kernel::divisorOf(p.tokenShares);
-    return (tokens + p.tokenShares - 1) / p.tokenShares;
-}
-
-/// Shared memory: the staged input (attention's scratch in its place), partial sums, norm sums and attention weights,
-/// the ring of weight tiles.
-void describeSharedMemory(GpuLayout &layout) {
-    Parameters &p = layout.parameters;
-    const KernelTarget &target = layout.target;
-    uint32_t stage = 0; // 4 bytes an element: two bf16 parts
-    for (const PackedMatrix &m : p.matrices) {
-        stage = std::max(stage, target.waves() * m.steps * 32);
-    }
-    const uint32_t sums = target.waves() * target.tileBlocks * 16 * kernel::maxPrefillTokens; // of a prefill group
-    p.scratchOffset = 0;
-    const uint32_t vectors = (p.headGroup + 2) * p.headDim; // of a token's attention
-    const uint32_t merging = target.waves() * maxQueriesOfPass * (p.headDim + 2), cached = target.waves() * p.headDim;
-    const uint32_t room = std::max({stage, sums, vectors + merging, cached, 64 * target.waves()});
-    const uint32_t tokens = describeTokenShares(p, (room - merging) / vectors);
-    p.partialOffset = (room + 3) / 4 * 4;
-    p.sumsOffset = p.partialOffset + 2 * target.waves() * partialRows;
-    p.attentionSlots = (p.sumsOffset - tokens * vectors) / merging; // attention has no partial sums
-    const uint32_t end = p.sumsOffset + 2 * target.waves() + target.waves() * maxQueriesOfPass * target.waveLanes;
-    p.ringOffset = (end + 31) / 32 * 32;
-    const uint32_t used = p.ringOffset * 4, slotBytes = target.waves() * (target.maxTileBytes() + 8);
-    const uint32_t least = target.maxRingSlots == 0 ? 0 : 2;
-    if (used + least * slotBytes > target.sharedBytes) {
-        throw LaneTooWideError("this model cannot run on the GPU: a workgroup needs " +
-                               std::to_string(used + least * slotBytes) + " bytes of shared memory, the device has " +
-                               std::to_string(target.sharedBytes));
-    }
-    p.ringSlots = std::min(target.maxRingSlots, (target.sharedBytes - used) / slotBytes);
-    layout.sharedBytes = used + p.ringSlots * slotBytes;
 }
 
 /// Whether placing by a map makes sense: the target can, its dies are told apart, and every home has pages.

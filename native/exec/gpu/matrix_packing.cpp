@@ -73,14 +73,24 @@ PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_
             }
             for (uint32_t groups = 1; groups <= (rowBlocks == target.tileBlocks ? target.maxGroups : 1); groups++) {
                 const PackedMatrix m = cutFor(target, start, rowBlocks, groups, rules);
-                const bool fits = target.waves() / (1u << m.depthWavesLog2) * m.waveRows <= maxPanelRows;
+                const bool fits = target.waves() / (1u << m.depthWavesLog2) * m.waveRows <= maxPanelRows &&
+                                  stagedElements(target, m) <= rules.mostStaged;
                 if (fits && (best.panels == 0 || costOf(target, m) < costOf(target, best))) {
                     best = m;
                 }
             }
         }
     }
+    if (best.panels == 0 && rules.mostStaged != ~0u) { // too wide in any case
+        CutRules anyRoom = rules;
+        anyRoom.mostStaged = ~0u;
+        return chooseLayout(target, laneRows, depth, members, anyRoom);
+    }
     return best;
+}
+
+uint32_t stagedElements(const KernelTarget &target, const PackedMatrix &matrix) {
+    return target.waves() * matrix.steps * stepChunks * chunkElements;
 }
 
 uint64_t memberBytes(const KernelTarget &target, const PackedMatrix &matrix) {

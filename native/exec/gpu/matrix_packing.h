@@ -12,15 +12,19 @@ namespace monokernel {
 
 /// Demands on how a matrix is cut.
 struct CutRules {
-    uint32_t rowMultiple = 1; ///< so many neighbouring rows stay in one workgroup and one run of rows
-    bool ownSlices = false;   ///< every wave has a part of the inner dimension of its own: the input is normed
-    uint32_t depthWaves = 0;  ///< exactly so many waves share the inner dimension; 0: the layout may choose
+    uint32_t rowMultiple = 1;  ///< so many neighbouring rows stay in one workgroup and one run of rows
+    bool ownSlices = false;    ///< every wave has a part of the inner dimension of its own: the input is normed
+    uint32_t depthWaves = 0;   ///< exactly so many waves share the inner dimension; 0: the layout may choose
+    uint32_t mostStaged = ~0u; ///< elements that a workgroup has room to stage, if any layout keeps to it
 };
 
 /// How a weight matrix is cut for `members` workgroups a lane: the layout in kernel/parameters.h with the least
 /// padding. Addresses are left 0.
 kernel::PackedMatrix chooseLayout(const KernelTarget &target, uint32_t laneRows, uint32_t depth, uint32_t members,
                                   const CutRules &rules);
+
+/// Elements that a workgroup stages for a matrix in a decode step: each wave its part of the inner dimension.
+uint32_t stagedElements(const KernelTarget &target, const kernel::PackedMatrix &matrix);
 
 /// Bytes of one workgroup's part of one lane and layer.
 uint64_t memberBytes(const KernelTarget &target, const kernel::PackedMatrix &matrix);

@@ -327,7 +327,7 @@ TEST(queriesAreDealtOutWhereThereIsAWorkgroupForEach) {
 }
 
 /// A plain transformer whose lane is too wide for a workgroup's shared memory (Qwen2.5 7B's dimensions) says so, and
-/// fits as two lanes.
+/// fits as two lanes, or four on a graphics card.
 TEST(aLaneThatIsTooWideFitsAsTwo) {
     ModelSpec spec;
     spec.family = Family::qwen2;
@@ -340,17 +340,19 @@ TEST(aLaneThatIsTooWideFitsAsTwo) {
     spec.ffnSize = 18944;
     spec.maxPositions = 4096;
     spec.ropeInverseFrequency.assign(64, 1.0f);
-    const GpuDevice mi300x{"gfx942", "test", 0, 304, 0};
-    const auto widthError = [&](uint32_t lanes) {
+    const auto widthError = [&](const GpuDevice &device, uint32_t lanes) {
         try {
-            layOut(makePlan(tensorParallel(spec, lanes)), mi300x, {{}, 1, 0});
+            layOut(makePlan(tensorParallel(spec, lanes)), device, {{}, 1, 0});
         } catch (const LaneTooWideError &error) {
             return std::string(error.what());
         }
         return std::string();
     };
-    CHECK_MESSAGE(widthError(1).find("the device has 65536") != std::string::npos, widthError(1));
-    CHECK_MESSAGE(widthError(2).empty(), widthError(2));
+    const GpuDevice mi300x{"gfx942", "test", 0, 304, 0};
+    CHECK_MESSAGE(widthError(mi300x, 1).find("the device has 65536") != std::string::npos, widthError(mi300x, 1));
+    CHECK_MESSAGE(widthError(mi300x, 2).empty(), widthError(mi300x, 2));
+    CHECK(!widthError(graphicsCard, 2).empty());
+    CHECK_MESSAGE(widthError(graphicsCard, 4).empty(), widthError(graphicsCard, 4));
 }
 
 /// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once, as where
