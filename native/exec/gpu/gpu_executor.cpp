@@ -1,9 +1,8 @@
 #include "exec/gpu/gpu_executor.h"
 
 #include "exec/gpu/driver.h"
-#include "exec/gpu/failed_wait.h"
 #include "exec/gpu/gpu_layout.h"
-#include "exec/gpu/gpu_shard.h"
+#include "exec/gpu/gpu_team.h"
 #include "exec/gpu/launch_budget.h"
 #include "exec/gpu/weight_upload.h"
 #include "model/model_error.h"
@@ -13,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <thread>
 
 namespace monokernel {
 
@@ -25,8 +23,6 @@ using kernel::Result;
 using Drivers = std::vector<std::unique_ptr<GpuDriver>>;
 
 constexpr uint32_t noRow = ~0u;
-constexpr auto pollPause = std::chrono::microseconds(20);
-constexpr auto stopTime = std::chrono::seconds(15); ///< in which a kernel has left its waits
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -65,40 +61,47 @@ GpuLayout layOutModel(const ModelSpec &spec, const Drivers &drivers, const GpuOp
     return layout;
 }
 
+/// The devices with the model's weights on them.
+std::vector<GpuShard> loadShards(Drivers drivers, const Model &model, const GpuLayout &layout,
+                                 const GpuOptions &options, const std::function<void(double)> &progress) {
+    const auto count = static_cast<uint32_t>(drivers.size());
+    std::vector<GpuShard> shards;
+    shards.reserve(count);
+    for (uint32_t i = 0; i < count; i++) {
+        shards.emplace_back(std::move(drivers[i]), layout, i, options);
+    }
+    for (GpuShard &shard : shards) {
+        shard.connect(shards);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uploadWeights(shards[i], layout, model, [&](double fraction) {
+            if (progress) {
+                progress((i + fraction) / count);
+            }
+        });
+    }
+    return shards;
+}
+
 /// Runs requests on one device or on several that share the model, one kernel launch a device for each.
 class GpuExecutor final : public Executor {
 public:
     GpuExecutor(Drivers drivers, const Model &model, const GpuOptions &options,
                 const std::function<void(double)> &progress)
         : layout_(layOutModel(model.spec(), drivers, options)),
-          budget_(std::ranges::any_of(drivers, [](const auto &driver) { return driver->device().watched; })) {
-        const auto count = static_cast<uint32_t>(drivers.size());
-        shards_.reserve(count);
-        for (uint32_t i = 0; i < count; i++) {
-            shards_.emplace_back(std::move(drivers[i]), layout_, i, options);
-        }
-        for (GpuShard &shard : shards_) {
-            shard.connect(shards_);
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            uploadWeights(shards_[i], layout_, model, [&](double fraction) {
-                if (progress) {
-                    progress((i + fraction) / count);
-                }
-            });
-        }
-        clearEdges();
-    }
+          budget_(std::ranges::any_of(drivers, [](const auto &driver) { return driver->device().watched; })),
+          team_(loadShards(std::move(drivers), model, layout_, options, progress)) {}
 
     std::string description() const override {
-        const GpuDevice &device = shards_.front().device();
-        const std::string count = shards_.size() > 1 ? std::to_string(shards_.size()) + " x " : "";
+        const GpuDevice &device = team_.shards().front().device();
+        const size_t devices = team_.shards().size();
+        const std::string count = devices > 1 ? std::to_string(devices) + " x " : "";
         return device.target + ": " + count + device.name + ", " + std::to_string(parameters().workgroups) +
-               " workgroups" + (shards_.size() > 1 ? " each" : "") + ", bf16 weights" + placement();
+               " workgroups" + (devices > 1 ? " each" : "") + ", bf16 weights" + placement();
     }
     uint32_t slotCount() const override { return layout_.slots; }
     uint32_t contextLength() const override { return parameters().context; }
-    uint64_t memoryBytes() const override { return layout_.totalBytes() * shards_.size(); }
+    uint64_t memoryBytes() const override { return layout_.totalBytes() * team_.shards().size(); }
 
     SequenceResult run(const SequenceJob &job, const std::function<void(GeneratedToken)> &sink) override {
         const auto start = Clock::now();
@@ -116,7 +119,7 @@ public:
             return result;
         }
         if (!job.stopTokens.empty()) {
-            for (GpuShard &shard : shards_) {
+            for (GpuShard &shard : team_.shards()) {
                 shard.upload(shard.parameters().stopTokens, std::as_bytes(job.stopTokens));
             }
         }
@@ -162,17 +165,16 @@ private:
     /// Whether the weights lie near the dies that read them, for people.
     std::string placement() const {
         const auto placed = static_cast<size_t>(
-            std::ranges::count_if(shards_, [](const GpuShard &shard) { return !shard.pageMap().isIdentity(); }));
+            std::ranges::count_if(team_.shards(), [](const GpuShard &shard) { return !shard.pageMap().isIdentity(); }));
         if (placed == 0) {
             return layout_.pageMap.isIdentity() ? "" : " not placed by die (where their memory begins is not certain)";
         }
-        return placed == shards_.size()
+        return placed == team_.shards().size()
                    ? " near the dies that read them"
                    : " near the dies that read them on " + std::to_string(placed) + " of the devices";
     }
 
-    /// The first device's: what is not an address is the same on all.
-    const Parameters &parameters() const { return shards_.front().parameters(); }
+    const Parameters &parameters() const { return team_.parameters(); }
 
     void checkRequest(uint32_t slot, std::span<const int32_t> tokens) const {
         const Parameters &p = parameters();
@@ -194,72 +196,6 @@ private:
                 job.minProbability > 0.0f ? std::log(job.minProbability) : -3.0e38f};
     }
 
-    /// All edges and tickets of all devices as new.
-    void clearEdges() {
-        clean_ = false;
-        for (GpuShard &shard : shards_) {
-            shard.clearEdges();
-        }
-        nextTag_ = 1;
-        launches_ = 0;
-        clean_ = true;
-    }
-
-    /// Starts a launch of up to `steps` steps, each with a tag of its own that no word in memory carries yet; gives the
-    /// first tag.
-    uint32_t begin(const GpuRequest &request, uint64_t steps) {
-        if (!clean_ || nextTag_ + steps + 1 > 0xffffffffull) {
-            clearEdges();
-        }
-        const auto tagBase = static_cast<uint32_t>(nextTag_);
-        nextTag_ += steps + 1;
-        const uint32_t launch = launches_++;
-        withAll([&](GpuShard &shard) { shard.launch(request, tagBase, launch); });
-        return tagBase;
-    }
-
-    /// Calls `body` for each device. If it throws for one, that one is lost to the request: the others' kernels are
-    /// ended before the error is passed on, so that no one waits for it.
-    template <class Body> void withAll(Body body) {
-        try {
-            for (GpuShard &shard : shards_) {
-                body(shard);
-            }
-        } catch (const ExecutionError &) {
-            stopAll();
-            throw;
-        }
-    }
-
-    void stopAll() {
-        clean_ = false;
-        const auto deadline = Clock::now() + stopTime;
-        for (GpuShard &shard : shards_) {
-            shard.say(kernel::cancelWaits);
-        }
-        for (GpuShard &shard : shards_) {
-            while (runsStill(shard) && Clock::now() < deadline) {
-                std::this_thread::sleep_for(pollPause);
-            }
-        }
-    }
-
-    /// One that is lost too does not run; the first error is the one to tell.
-    static bool runsStill(GpuShard &shard) {
-        try {
-            return shard.running();
-        } catch (const ExecutionError &) {
-            return false;
-        }
-    }
-
-    /// Whether a device's kernel still runs.
-    bool anyRuns() {
-        bool any = false;
-        withAll([&](GpuShard &shard) { any |= shard.running(); });
-        return any;
-    }
-
     /// One launch, from position `cached` of the known tokens on. What a launch without tokens to generate draws, as
     /// every launch does, is not looked at.
     Result runPart(const SequenceJob &job, std::span<const int32_t> known, uint32_t cached, const LaunchPart &part,
@@ -270,77 +206,24 @@ private:
                                  .maxTokens = std::max(1u, part.newTokens),
                                  .stopCount = static_cast<uint32_t>(job.stopTokens.size()),
                                  .sampler = samplerOf(job)};
-        for (GpuShard &shard : shards_) {
+        for (GpuShard &shard : team_.shards()) {
             shard.upload(shard.parameters().tokens, std::as_bytes(known.first(request.promptLength)));
         }
         const auto start = Clock::now();
-        const uint32_t tagBase = begin(request, uint64_t{part.promptTokens} + request.maxTokens);
+        const uint32_t tagBase = team_.begin(request, uint64_t{part.promptTokens} + request.maxTokens);
         Clock::time_point first{};
-        awaitEnd(request, tagBase, job.cancel, [&](GeneratedToken token, uint32_t index) {
+        team_.awaitEnd(request, tagBase, job.cancel, [&](GeneratedToken token, uint32_t index) {
             first = index == 0 ? Clock::now() : first;
             if (part.newTokens > 0) {
                 give(token);
             }
         });
-        const Result end = finish(tagBase);
+        const Result end = team_.finish(tagBase);
         const uint32_t steps = (part.promptTokens + kernel::maxPrefillTokens - 1) / kernel::maxPrefillTokens;
         const double all = secondsSince(start), decode = end.generated > 1 ? secondsSince(first) : 0.0;
         budget_.ran(end.stop == kernel::stopCancelled ? 0 : steps, all - decode,
                     end.generated > 1 ? end.generated - 1 : 0, decode);
         return end;
-    }
-
-    /// Calls give(token, its number) for each token as it comes, until the kernels have ended.
-    template <class Give>
-    void awaitEnd(const GpuRequest &request, uint32_t tagBase, const std::atomic<bool> *cancel, Give give) {
-        uint32_t given = 0;
-        bool cancelled = false;
-        for (bool finished = false;;) {
-            GeneratedToken token;
-            while (given < request.maxTokens && shards_.front().readToken(tagBase, given, token)) {
-                give(token, given++);
-            }
-            if (finished) {
-                break;
-            }
-            if (!cancelled && cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
-                cancelled = true;
-                shards_.front().say(kernel::cancelRequest);
-            }
-            finished = !anyRuns();
-            if (!finished) {
-                std::this_thread::sleep_for(pollPause);
-            }
-        }
-    }
-
-    /// The first device's last words, once all have ended well.
-    Result finish(uint32_t tagBase) {
-        Result first{};
-        for (GpuShard &shard : shards_) {
-            Result result;
-            if (!shard.readResult(tagBase, result) || result.stop == kernel::stopFailed) {
-                fail(shard.readAbort());
-            }
-            first = &shard == &shards_.front() ? result : first;
-        }
-        return first;
-    }
-
-    /// Throws what the word of a failed wait says; the next request finds all edges as new.
-    [[noreturn]] void fail(uint64_t word) {
-        clearEdges();
-        if (word == 0) {
-            throw ExecutionError("the GPU kernel ended without a result");
-        }
-        const FailedWait wait = readFailedWait(word);
-        if (wait.edge == kernel::waitPlacement && parameters().xccs > 1) {
-            for (GpuShard &shard : shards_) {
-                shard.forgetDies();
-            }
-            throw ExecutionError("the GPU's workgroups were not spread evenly over its dies; please try again");
-        }
-        throw ExecutionError(describe(wait, wait.device < shards_.size() ? shards_[wait.device].name() : "the GPU"));
     }
 
     static StopReason stopReason(uint32_t stop, bool limitedByContext) {
@@ -366,31 +249,26 @@ private:
         for (size_t i = 0; i < positions.size(); i++) {
             wanted[positions[i]] = static_cast<uint32_t>(i);
         }
-        for (GpuShard &shard : shards_) {
+        for (GpuShard &shard : team_.shards()) {
             shard.upload(shard.parameters().tokens, std::as_bytes(tokens.first(count)));
             shard.upload(shard.parameters().wanted, std::as_bytes(std::span(wanted)));
         }
-        const uint32_t tagBase = begin({.slot = slot,
-                                        .promptLength = count,
-                                        .maxTokens = 1,
-                                        .stepWidth = std::clamp(stepWidth, 1u, kernel::maxPrefillTokens),
-                                        .logits = true},
-                                       count + 1);
-        while (anyRuns()) {
-            std::this_thread::sleep_for(pollPause);
-        }
-        finish(tagBase);
+        const GpuRequest request{.slot = slot,
+                                 .promptLength = count,
+                                 .maxTokens = 1,
+                                 .stepWidth = std::clamp(stepWidth, 1u, kernel::maxPrefillTokens),
+                                 .logits = true};
+        const uint32_t tagBase = team_.begin(request, uint64_t{count} + 1);
+        team_.awaitEnd(request, tagBase, nullptr, [](GeneratedToken, uint32_t) {});
+        team_.finish(tagBase);
         std::vector<float> values(positions.size() * parameters().vocabulary);
-        shards_.front().download(std::as_writable_bytes(std::span(values)), parameters().logitsOut);
+        team_.shards().front().download(std::as_writable_bytes(std::span(values)), parameters().logitsOut);
         return values;
     }
 
     GpuLayout layout_;
     LaunchBudget budget_;
-    std::vector<GpuShard> shards_; ///< in the order of their lanes
-    uint64_t nextTag_ = 1;
-    uint32_t launches_ = 0;
-    bool clean_ = false; ///< no edge holds what a failed request left
+    GpuTeam team_;
 };
 
 } // namespace
