@@ -100,7 +100,7 @@ export function startServer(connection: Connection, dependencies: Dependencies):
   registerCompletion(connection, { documents, paths, reporter, settings: () => settings, completer: () => completer });
   registerExplain(connection, { documents, reporter, model: () => host?.current, settings: () => settings });
   registerTopology(connection, () =>
-    lookAtMachine({ places, settings, running: host?.current?.engine.model.description, probe: dependencies.probe }),
+    lookAtMachine({ places, settings, running: host?.current?.engine.model, probe: dependencies.probe }),
   );
   registerMeasureMemory(connection, async (signal) => {
     const stop = AbortSignal.any([signal, ending.signal]);

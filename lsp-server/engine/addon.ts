@@ -37,6 +37,7 @@ export interface AddonFacts {
   endTokens: Int32Array;
   description: string;
   deviceReason: string;
+  gpuCount: number;
   precision: 'stored' | 'int8';
   precisionReason: string;
   speculates: boolean;

@@ -71,6 +71,8 @@ export interface ModelFacts {
   description: string;
   /** Why this device runs it, for the log. */
   deviceReason?: string;
+  /** GPUs that the model is on; 0: the CPU runs it. */
+  gpuCount?: number;
   /** What the weights are kept as. */
   precision?: 'stored' | 'int8';
   /** Why, for the log. */

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ProbeResult } from '../engine/addon';
+import type { ModelFacts } from '../engine/contract';
 import { readModelText } from '../models/language_model';
 import { openModelFolder } from '../models/model_folder';
 import type { InitializationOptions, Settings, TopologyProblem, TopologyResult } from '../protocol';
@@ -14,8 +15,8 @@ export type Probe = (addon: string) => Promise<ProbeResult>;
 export interface LookOptions {
   places: Pick<InitializationOptions, 'addon' | 'defaultModel'>;
   settings: Settings;
-  /** What runs now, for people; undefined while no model is loaded. */
-  running: string | undefined;
+  /** What runs now; undefined while no model is loaded. */
+  running: Pick<ModelFacts, 'description' | 'gpuCount'> | undefined;
   probe: Probe;
 }
 
@@ -58,10 +59,10 @@ export async function lookAtMachine({ places, settings, running, probe }: LookOp
       setting: settings.engine,
       ...(found.version === '' ? { why: 'the engine cannot be loaded' } : choice),
       workers: settings.threads > 0 ? settings.threads : cores,
-      ...(running === undefined ? {} : { running }),
+      ...(running === undefined ? {} : { running: running.description }),
     },
     model,
-    placement: placeLanes(found.gpuDevices, choice.chosen, 'lanes' in model ? model.lanes : 1),
+    placement: placeLanes(found.gpuDevices, choice.chosen, 'lanes' in model ? model.lanes : 1, running?.gpuCount),
   };
   const all = [...problems, ...findProblems(box)];
   const errorsFirst = (['error', 'hint'] as const).flatMap((severity) =>

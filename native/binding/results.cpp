@@ -54,8 +54,15 @@ void setText(Napi::Object &object, const char *name, const std::string &value) {
 } // namespace
 
 Facts factsOf(const Engine &engine) {
-    return {engine.spec(), engine.contextLength(),   engine.description(), engine.deviceReason(),
-            engine.int8(), engine.precisionReason(), engine.speculates(),  engine.statistics().memoryBytes};
+    return {engine.spec(),
+            engine.contextLength(),
+            engine.description(),
+            engine.deviceReason(),
+            engine.gpuCount(),
+            engine.int8(),
+            engine.precisionReason(),
+            engine.speculates(),
+            engine.statistics().memoryBytes};
 }
 
 Napi::Object toJs(Napi::Env env, const Facts &facts) {
@@ -66,6 +73,7 @@ Napi::Object toJs(Napi::Env env, const Facts &facts) {
     object.Set("endTokens", toJs(env, facts.spec.endTokens));
     setText(object, "description", facts.description);
     setText(object, "deviceReason", facts.deviceReason);
+    setNumber(object, "gpuCount", facts.gpuCount);
     setText(object, "precision", facts.int8 ? "int8" : "stored");
     setText(object, "precisionReason", facts.precisionReason);
     object.Set("speculates", Napi::Boolean::New(env, facts.speculates));

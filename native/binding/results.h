@@ -14,6 +14,7 @@ struct Facts {
     ModelSpec spec;
     uint32_t contextLength = 0;
     std::string description, deviceReason;
+    uint32_t gpuCount = 0;
     bool int8 = false;
     std::string precisionReason;
     bool speculates = false;
@@ -22,7 +23,7 @@ struct Facts {
 
 Facts factsOf(const Engine &engine);
 
-/// {family, vocabularySize, contextLength, endTokens, description, deviceReason, precision, precisionReason,
+/// {family, vocabularySize, contextLength, endTokens, description, deviceReason, gpuCount, precision, precisionReason,
 /// speculates, memoryBytes}
 Napi::Object toJs(Napi::Env env, const Facts &facts);
 

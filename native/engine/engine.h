@@ -83,6 +83,8 @@ public:
     virtual std::string description() const = 0;
     /// Why this device runs it, for the log: what was looked for and what was not usable.
     virtual std::string deviceReason() const = 0;
+    /// GPUs that the model is on; 0: the CPU runs it.
+    virtual uint32_t gpuCount() const = 0;
     /// Whether the weights are kept as int8.
     virtual bool int8() const = 0;
     /// Why they are or are not, for the log.

@@ -68,6 +68,7 @@ public:
     bool int8() const override { return precision_.int8; }
     std::string precisionReason() const override { return precision_.reason; }
     uint32_t contextLength() const override { return executor_->contextLength(); }
+    uint32_t gpuCount() const override { return executor_->gpuCount(); }
     bool speculates() const override { return executor_->speculates(); }
 
     RequestId generate(GenerateRequest ask, std::function<void(GeneratedToken)> onToken,

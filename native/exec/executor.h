@@ -84,6 +84,8 @@ public:
     /// Tokens a slot can hold.
     virtual uint32_t contextLength() const = 0;
     virtual uint64_t memoryBytes() const = 0;
+    /// GPUs that the model is on.
+    virtual uint32_t gpuCount() const { return 0; }
     /// Whether SequenceJob::speculation is followed; else decoding is plain.
     virtual bool speculates() const { return false; }
 

@@ -10,6 +10,7 @@ import type { Settings } from '../../lsp-server/protocol';
 import { readSettings } from '../../lsp-server/settings';
 import { chooseEngine, kernelFile, targetsInOrder } from '../../lsp-server/topology/choice';
 import { lookAtMachine } from '../../lsp-server/topology/look';
+import type { LookOptions } from '../../lsp-server/topology/look';
 import { placeLanes } from '../../lsp-server/topology/placement';
 import { reportOf } from '../../lsp-server/topology/report';
 import { calibration, h200, mi300x, probed, rtx4090 } from './boxes';
@@ -32,13 +33,14 @@ interface Look {
   machine?: ProbeResult | Error;
   addon?: string;
   settings?: object;
+  running?: LookOptions['running'];
 }
 
-const look = ({ machine = probed(), addon = addonWith(), settings = {} }: Look) =>
+const look = ({ machine = probed(), addon = addonWith(), settings = {}, running }: Look) =>
   lookAtMachine({
     places: { addon, defaultModel: nanoPath },
     settings: readSettings(settings),
-    running: undefined,
+    running,
     probe: () => (machine instanceof Error ? Promise.reject(machine) : Promise.resolve(machine)),
   });
 
@@ -141,6 +143,31 @@ test('choice: auto takes a graphics card where there is nothing better that has 
   assert.equal(chosen([rtx4090, { ...h200, index: 1 }], [{ name: 'monokernel.sm_80.ptx' }]), 'sm_80');
   assert.equal(chosen([rtx4090, mi300x]), 'gfx942');
   assert.equal(chooseEngine('sm_80', [h200], all).chosen, undefined);
+});
+
+test('look: lanes are drawn on the GPUs that the loaded model is on', async () => {
+  const machine = probed(h200, { ...h200, index: 1 });
+  const addon = addonWith('monokernel.sm_90.ptx');
+  const gpusOf = async (gpuCount?: number): Promise<number[]> => {
+    const box = await look({
+      machine,
+      addon,
+      ...(gpuCount === undefined ? {} : { running: { description: 'x', gpuCount } }),
+    });
+    assert.equal(box.engine.running, gpuCount === undefined ? undefined : 'x');
+    return box.placement.map(({ gpu }) => gpu);
+  };
+  assert.deepEqual(await gpusOf(), [0, 1]);
+  assert.deepEqual(await gpusOf(1), [0]);
+  assert.deepEqual(await gpusOf(0), []); // it did not fit: the CPU runs it
+  const plainOnTwo = placeLanes([h200, { ...h200, index: 1 }], 'sm_90', 1, 2);
+  assert.deepEqual(
+    plainOnTwo.map(({ gpu, lanes }) => [gpu, ...lanes]),
+    [
+      [0, 0],
+      [1, 1],
+    ],
+  );
 });
 
 test('placement: every lane on some die, eight on eight dies one each', () => {

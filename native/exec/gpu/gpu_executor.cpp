@@ -99,6 +99,7 @@ public:
         return device.target + ": " + count + device.name + ", " + std::to_string(parameters().workgroups) +
                " workgroups" + (devices > 1 ? " each" : "") + ", bf16 weights" + placement();
     }
+    uint32_t gpuCount() const override { return static_cast<uint32_t>(team_.shards().size()); }
     uint32_t slotCount() const override { return layout_.slots; }
     uint32_t contextLength() const override { return parameters().context; }
     uint64_t memoryBytes() const override { return layout_.totalBytes() * team_.shards().size(); }
