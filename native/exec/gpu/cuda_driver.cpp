@@ -274,7 +274,9 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
             why += label + ": not usable, the kernel needs 8.0 or more\n";
             continue;
         }
-        why += label + ": usable\n";
+        const bool watched = attribute(launchTimeout, handle) != 0;
+        why += label + ": usable" +
+               (watched ? ", in launches of a quarter of a second, as a display hangs on it" : "") + "\n";
         devices.push_back({.target = kernelFor(major),
                            .name = name.data(),
                            .index = static_cast<uint32_t>(index),
@@ -282,7 +284,7 @@ std::vector<GpuDevice> findCudaDevices(std::string &why) {
                            .memoryBytes = bytes,
                            .driver = driver,
                            .sharedBytes = attribute(mostSharedBytes, handle),
-                           .watched = attribute(launchTimeout, handle) != 0});
+                           .watched = watched});
     }
     for (GpuDevice &device : devices) {
         device.linked = isLinked(device, devices);

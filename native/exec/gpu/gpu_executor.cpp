@@ -126,6 +126,7 @@ public:
         }
         const uint32_t room = parameters().context - prompt + 1, wanted = std::min(job.maxTokens, room);
         std::vector<int32_t> known(job.tokens.begin(), job.tokens.end()); // the prompt, and what came after it
+        known.reserve(known.size() + wanted);
         Clock::time_point first = start;
         const auto give = [&](GeneratedToken token) {
             if (result.generated++ == 0) {
@@ -220,10 +221,10 @@ private:
             }
         });
         const Result end = team_.finish(tagBase);
-        const uint32_t steps = (part.promptTokens + kernel::maxPrefillTokens - 1) / kernel::maxPrefillTokens;
+        // Of full steps alone: others take less.
+        const uint32_t steps = end.stop != kernel::stopCancelled ? part.promptTokens / kernel::maxPrefillTokens : 0;
         const double all = secondsSince(start), decode = end.generated > 1 ? secondsSince(first) : 0.0;
-        budget_.ran(end.stop == kernel::stopCancelled ? 0 : steps, all - decode,
-                    end.generated > 1 ? end.generated - 1 : 0, decode);
+        budget_.ran(steps, all - decode, end.generated > 1 ? end.generated - 1 : 0, decode);
         return end;
     }
 
