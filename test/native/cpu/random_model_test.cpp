@@ -23,20 +23,6 @@ double worstDifference(const std::vector<float> &logits, const std::vector<std::
     return at == logits.size() ? worst : INFINITY;
 }
 
-/// Root of the mean squared difference to the reference, as a share of the logits' own.
-double typicalDifference(const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {
-    double differences = 0, sizes = 0;
-    size_t at = 0;
-    for (const std::vector<double> &row : expected) {
-        for (const double value : row) {
-            const double difference = static_cast<double>(logits.at(at++)) - value;
-            differences += difference * difference;
-            sizes += value * value;
-        }
-    }
-    return std::sqrt(differences / sizes);
-}
-
 /// Activations rounded to bf16 are off by up to 2^-8 = 0.4 %, which some products after each other make more of, and
 /// single logits of an odd model much more.
 bool near(const std::string &set, const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {

@@ -240,3 +240,16 @@ private:
 std::vector<std::vector<double>> referenceForward(const Model &model, const std::vector<int32_t> &tokens) {
     return Reference(model).run(tokens);
 }
+
+double typicalDifference(const std::vector<float> &logits, const std::vector<std::vector<double>> &expected) {
+    double differences = 0, sizes = 0;
+    size_t at = 0;
+    for (const std::vector<double> &row : expected) {
+        for (const double value : row) {
+            const double difference = static_cast<double>(logits.at(at++)) - value;
+            differences += difference * difference;
+            sizes += value * value;
+        }
+    }
+    return std::sqrt(differences / sizes);
+}
