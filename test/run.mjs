@@ -123,7 +123,7 @@ const stages = {
   asan: ctest(
     'address,undefined',
     '--tests-regex',
-    '^(model|plan|topology|engine|binding|gpu_(packing|page_calibration)|cpu_(attention|draft|golden|kv_cache|load|prompt|request|sampling|topology|worker))',
+    '^(model|plan|topology|engine|binding|gpu_(packing|shared_memory|page_calibration)|cpu_(attention|draft|golden|kv_cache|load|prompt|request|sampling|topology|worker))',
   ),
   // Drafts are columns of a step, which races no more than a prompt's; cpu_draft_limits takes over three minutes here.
   tsan: ctest('thread', '--tests-regex', '^(binding|engine|cpu_(worker|load|request|sampling))'),

@@ -6,7 +6,7 @@
 //   conditionsApart: see either()
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
-//   memory: shared, streamLoad (the GPU bench reads by it), cacheLoad, cacheStore, pollWord, pollPair, publishWord,
+//   memory: shared, streamLoad (the GPU bench reads by it), deviceLoad, deviceStore, pollWord, pollPair, publishWord,
 //   tickets, release; system loads and stores, which other devices and the host see
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, partsApart, columnPart, multiplyAdd, sumRow,

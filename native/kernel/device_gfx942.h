@@ -123,15 +123,15 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache and inputs of a prefill step: written by one workgroup, read by others after a release and an acquire.
-DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
+DEV u32x4 deviceLoad(GLOBAL const u32x4 *from) {
     const u64 low = pollWord((GLOBAL const u64 *)from), high = pollWord((GLOBAL const u64 *)from + 1);
     return u32x4{static_cast<u32>(low), static_cast<u32>(low >> 32), static_cast<u32>(high),
                  static_cast<u32>(high >> 32)};
 }
-DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+DEV void deviceStore(GLOBAL u16 *to, u16 value) {
     __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
-DEV void cacheStore(GLOBAL u32 *to, u32 value) {
+DEV void deviceStore(GLOBAL u32 *to, u32 value) {
     __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
 /// There is no prefetch instruction.

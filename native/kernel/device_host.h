@@ -78,9 +78,9 @@ DEV u64 pollWord(const u64 *from) { return __atomic_load_n(from, __ATOMIC_RELAXE
 DEV u32 pollWord(const u32 *from) { return __atomic_load_n(from, __ATOMIC_RELAXED); }
 DEV WordPair pollPair(const u64 *from) { return {pollWord(from), pollWord(from + 1)}; }
 DEV void publishWord(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RELAXED); }
-DEV u32x4 cacheLoad(const u32x4 *from) { return streamLoad(from); }
-DEV void cacheStore(u16 *to, u16 value) { *to = value; }
-DEV void cacheStore(u32 *to, u32 value) { *to = value; }
+DEV u32x4 deviceLoad(const u32x4 *from) { return streamLoad(from); }
+DEV void deviceStore(u16 *to, u16 value) { *to = value; }
+DEV void deviceStore(u32 *to, u32 value) { *to = value; }
 DEV void prefetch(const void *) {}
 DEV void acquire() {}
 DEV void release() {}

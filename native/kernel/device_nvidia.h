@@ -112,15 +112,15 @@ DEV void publishWord(GLOBAL u64 *to, u64 word) {
 }
 
 /// KV cache and inputs of a prefill step: written by one workgroup, read by others after a release and an acquire.
-DEV u32x4 cacheLoad(GLOBAL const u32x4 *from) {
+DEV u32x4 deviceLoad(GLOBAL const u32x4 *from) {
     u32 a, b, c, d;
     asm volatile("ld.relaxed.gpu.global.v4.u32 {%0,%1,%2,%3},[%4];" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "l"(from));
     return u32x4{a, b, c, d};
 }
-DEV void cacheStore(GLOBAL u16 *to, u16 value) {
+DEV void deviceStore(GLOBAL u16 *to, u16 value) {
     asm volatile("st.relaxed.gpu.global.u16 [%0],%1;" ::"l"(to), "h"(value) : "memory");
 }
-DEV void cacheStore(GLOBAL u32 *to, u32 value) {
+DEV void deviceStore(GLOBAL u32 *to, u32 value) {
     asm volatile("st.relaxed.gpu.global.u32 [%0],%1;" ::"l"(to), "r"(value) : "memory");
 }
 /// Brings a 128-byte line into the L2.

@@ -56,7 +56,7 @@ DEV void askKeys(Arguments &p, const Worker &w, const CacheHead &cache, u32 bloc
     const u32 pieces = opaque(p.headDim / pieceHalves); // addresses are not computed ahead of loops
 #pragma unroll
     for (u32 i = 0; i < HeadShape<capacity>::keyPieces; i++) {
-        ahead.keys[i] = cacheLoad(global<const u32x4>(piece + minimum(first + i, pieces - 1) * (keyBlock * 16)));
+        ahead.keys[i] = deviceLoad(global<const u32x4>(piece + minimum(first + i, pieces - 1) * (keyBlock * 16)));
     }
 }
 
@@ -71,7 +71,7 @@ DEV void askValues(Arguments &p, const Worker &w, const CacheHead &cache, u32 bl
         const u32 pitch = opaque(p.headDim * 16);
 #pragma unroll
         for (u32 i = 0; i < valuePieces; i++) {
-            ahead.values[j][i] = cacheLoad(global<const u32x4>(piece + i * pitch));
+            ahead.values[j][i] = deviceLoad(global<const u32x4>(piece + i * pitch));
         }
     }
 }
@@ -91,10 +91,10 @@ DEV float cached(float value) { return halfValue(halfBits(value)); }
 /// one on.
 DEV void writeCache(Arguments &p, const CacheHead &cache, u32 position, u32 key, u32 value) {
     for (u32 i = threadIndex(); i < p.headDim; i += workgroupThreads) {
-        cacheStore(global<u16>(keyPiece(p, cache, position, i / pieceHalves)) + i % pieceHalves,
-                   halfBits(*shared(key + i)));
-        cacheStore(global<u16>(valuePiece(p, cache, position, i)) + position % pieceHalves,
-                   halfBits(*shared(value + i)));
+        deviceStore(global<u16>(keyPiece(p, cache, position, i / pieceHalves)) + i % pieceHalves,
+                    halfBits(*shared(key + i)));
+        deviceStore(global<u16>(valuePiece(p, cache, position, i)) + position % pieceHalves,
+                    halfBits(*shared(value + i)));
     }
     rejoin();
 }

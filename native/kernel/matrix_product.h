@@ -230,7 +230,7 @@ struct StoredInput {
             GLOBAL const u32x4 *from = pieces(c);
 #pragma unroll
             for (u32 part = 0; part < parts; part++) {
-                asked[slot][c].of[part] = cacheLoad(from + part);
+                asked[slot][c].of[part] = deviceLoad(from + part);
             }
         }
         chunk += 4;

@@ -192,7 +192,7 @@ struct Parameters {
     Sampler sampler;
 };
 
-/// Tokens that a prefill step can run together: the matrix cores' columns on gfx942, two instructions' on sm_90.
+/// Tokens that a prefill step can run together: the matrix cores' columns on gfx942, two instructions' on NVIDIA's.
 constexpr u32 maxPrefillTokens = 16;
 
 /// Bytes of a vector as the input of a prefill step's product. Of each 8 elements the leading bf16 parts come first,

@@ -57,15 +57,15 @@ DEV u64 inputElement(u64 vector, u32 index) { return vector + (index >> 3) * (2 
 DEV void storeInputPair(u64 vector, u32 index, float a, float b) {
     const SplitPair parts = splitPair(a, b);
     const u64 at = inputElement(vector, index);
-    cacheStore(global<u32>(at), parts.leading);
-    cacheStore(global<u32>(at + pieceBytes), parts.remainder);
+    deviceStore(global<u32>(at), parts.leading);
+    deviceStore(global<u32>(at + pieceBytes), parts.remainder);
 }
 /// Stores one element.
 DEV void storeInput(u64 vector, u32 index, float value) {
     const SplitPair parts = splitPair(value, 0.0f);
     const u64 at = inputElement(vector, index);
-    cacheStore(global<u16>(at), static_cast<u16>(parts.leading));
-    cacheStore(global<u16>(at + pieceBytes), static_cast<u16>(parts.remainder));
+    deviceStore(global<u16>(at), static_cast<u16>(parts.leading));
+    deviceStore(global<u16>(at + pieceBytes), static_cast<u16>(parts.remainder));
 }
 
 /// Says that this wave's part of a token's vector is there. Whole-wave.

@@ -27,7 +27,7 @@ struct TileStage : TileRing {
     }
     /// Waits for the oldest fetch: all groups but those that the other slots were filled by.
     DEV_MEMBER void await() {
-        if (slots == 2) { // the instruction takes a constant
+        if (slots == 2) { // the instruction takes a constant; of five slots one more is waited for
             awaitAllBut<1>();
         } else if (slots == 3) {
             awaitAllBut<2>();

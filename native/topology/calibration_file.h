@@ -10,7 +10,7 @@ namespace monokernel {
 
 /// The device that a calibration is of: it holds for this device with this driver only.
 struct CalibrationKey {
-    std::string target; ///< "gfx942", "sm_90"
+    std::string target; ///< as GpuDevice::target
     std::string device; ///< the driver's name for it
     std::string driver; ///< the driver's version
     uint32_t computeUnits = 0;

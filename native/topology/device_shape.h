@@ -22,8 +22,8 @@ struct DeviceShape {
     std::vector<uint32_t> unitHomes() const;
 };
 
-/// The shape of a device of `target` ("gfx942", "sm_90") with so many compute units. A gfx942 device that is not a
-/// whole MI300X (a partition, another product) counts as one die, because its dies' numbers are not known.
+/// The shape of a device of `target` ("gfx942", "sm_90", "sm_80") with so many compute units. A gfx942 device that is
+/// not a whole MI300X (a partition, another product) counts as one die, because its dies' numbers are not known.
 DeviceShape deviceShape(std::string_view target, uint32_t computeUnits);
 
 } // namespace monokernel

@@ -4,7 +4,6 @@
 #include "exec/gpu/gpu_layout.h"
 #include "exec/gpu/matrix_packing.h"
 #include "golden_agreement.h"
-#include "plan/tensor_parallel.h"
 
 #include <cstring>
 #include <vector>
@@ -217,24 +216,6 @@ TEST(buffersDoNotOverlap) {
     }
 }
 
-/// The ring of weights takes what a device's shared memory leaves, and a model that leaves too little says so.
-TEST(aDeviceWithLessSharedMemoryHasAShorterRing) {
-    const Plan plan = largePlan();
-    const GpuLayout small = layOut(plan, graphicsCard, {{}, 1, 0});
-    GpuDevice ampere = graphicsCard;
-    ampere.sharedBytes = 0;
-    const GpuLayout large = layOut(plan, ampere, {{}, 1, 0});
-    CHECK(small.sharedBytes <= graphicsCard.sharedBytes && small.parameters.ringSlots >= 2);
-    CHECK(large.parameters.ringSlots > small.parameters.ringSlots && large.sharedBytes <= 163 << 10);
-    ampere.sharedBytes = 48 << 10;
-    try {
-        layOut(plan, ampere, {{}, 1, 0});
-        CHECK(false);
-    } catch (const LaneTooWideError &error) {
-        CHECK(std::string(error.what()).find("the device has 49152") != std::string::npos);
-    }
-}
-
 /// What the order of sums depends on is the same for every number of devices, and their shares make up the whole.
 TEST(theNumberOfDevicesChangesNoOrderOfSums) {
     const Plan plan = largePlan();
@@ -324,35 +305,6 @@ TEST(queriesAreDealtOutWhereThereIsAWorkgroupForEach) {
                                                  std::to_string(p.headDim) + ": " + std::to_string(p.queryParts));
         CHECK(p.queryPartsDivisor == kernel::divisorOf(parts));
     }
-}
-
-/// A plain transformer whose lane is too wide for a workgroup's shared memory (Qwen2.5 7B's dimensions) says so, and
-/// fits as two lanes, or four on a graphics card.
-TEST(aLaneThatIsTooWideFitsAsTwo) {
-    ModelSpec spec;
-    spec.family = Family::qwen2;
-    spec.vocabularySize = 152064;
-    spec.hiddenSize = 3584;
-    spec.layerCount = 28;
-    spec.headCount = 28;
-    spec.kvHeadCount = 4;
-    spec.headDim = 128;
-    spec.ffnSize = 18944;
-    spec.maxPositions = 4096;
-    spec.ropeInverseFrequency.assign(64, 1.0f);
-    const auto widthError = [&](const GpuDevice &device, uint32_t lanes) {
-        try {
-            layOut(makePlan(tensorParallel(spec, lanes)), device, {{}, 1, 0});
-        } catch (const LaneTooWideError &error) {
-            return std::string(error.what());
-        }
-        return std::string();
-    };
-    const GpuDevice mi300x{"gfx942", "test", 0, 304, 0};
-    CHECK_MESSAGE(widthError(mi300x, 1).find("the device has 65536") != std::string::npos, widthError(mi300x, 1));
-    CHECK_MESSAGE(widthError(mi300x, 2).empty(), widthError(mi300x, 2));
-    CHECK(!widthError(graphicsCard, 2).empty());
-    CHECK_MESSAGE(widthError(graphicsCard, 4).empty(), widthError(graphicsCard, 4));
 }
 
 /// Lanes begin a token in turn where they share a memory and a layer takes long to read; else all at once, as where
