@@ -33,7 +33,7 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 /// Terabytes a second that a kernel reads (copy: reads and writes), the best of nine runs of several passes.
 double streamRate(const GpuDevice &device, const std::filesystem::path &folder, bool copy) {
     const auto driver = std::make_unique<bench::DeviceAs>(device);
-    driver->loadKernel(folder / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")));
+    driver->loadKernel(folder / ("stream." + device.target + (device.target == "gfx942" ? ".co" : ".ptx")), {});
     const uint64_t bytes = 4ull << 30;
     kernel::StreamParameters p{};
     p.from = driver->allocate(bytes);
@@ -148,6 +148,14 @@ Loaded load(std::span<const GpuDevice> devices, const Model &model, const GpuLay
     return loaded;
 }
 
+/// Another kernel in the place of device `index`'s.
+void loadKernel(GpuDriver &driver, const std::filesystem::path &folder, const GpuLayout &layout, uint32_t index) {
+    kernel::Parameters p = layout.parameters;
+    p.device = index;
+    p.firstLane = index * p.lanes;
+    driver.loadKernel(folder / layout.target.file, kernelConstants(p));
+}
+
 using Folders = std::vector<std::filesystem::path>;
 
 void benchShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices, const Folders &kernels,
@@ -169,7 +177,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
                 std::printf("%s:\n", kernels[i].c_str());
             }
             for (size_t d = 0; i > 0 && d < loaded.drivers.size(); d++) { // the first one is loaded
-                loaded.drivers[d]->loadKernel(kernels[i] / layout.target.file);
+                loadKernel(*loaded.drivers[d], kernels[i], layout, static_cast<uint32_t>(d));
             }
             const Speed speed = measure(*loaded.executor, shape.vocabulary, promptLength, 256, 6);
             if (count == 1) {

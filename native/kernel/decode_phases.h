@@ -37,7 +37,6 @@ DEV bool readsResidual(Arguments &p, u32 phase) {
 DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u32 layer, u32 lane, const Step &step) {
     Arguments &p = *refresh(&all);
     phase = opaque(phase);
-    const auto stage = [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); };
     const bool brought = phase == phaseHead && step.count > 1; // a prefill step has published the head's input
     if (readsResidual(p, phase) && !brought) {
         UpdateWords from{};
@@ -59,23 +58,25 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
         } else if (phase == phaseAggregate) {
             gamma = 0;
         }
-        const auto update = [&](const auto &index, auto &x, auto &y) INLINED {
-            collect(p, w, from.edge, made, x, y,
-                    [&](u32 i) INLINED { return global<const u64>(from.words) + index[i]; });
+        const auto update = [&](const auto &index, auto &x) INLINED {
+            collectPacked(p, w, from.edge, made, x,
+                          [&](u32 i) INLINED { return global<const u64>(from.words) + (index[i] >> 1); });
         };
-        withPairs(sliceOf(m, w.wave), [&](auto pairs) INLINED {
-            bringResidual<pairs.count>(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update, stage);
+        withQuads(sliceOf(m, w.wave), [&](auto quads) INLINED {
+            bringResidual<quads.count>(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update,
+                                       [&](u32 local, u32, f32x4 values)
+                                           INLINED { stageQuad(m, w.wave, local, values); });
         });
     } else if (phase == phaseOutput) {
         bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
-                       stage);
+                       [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); });
+    } else if (phase == phaseHead && p.headInput == headOwnLane) {
+        stageTagged(p, w, m, waitHeadInput, layer, headWords(p, lane), normWeights(p, p.finalNorm, 0, lane));
     } else {
-        const bool down = phase == phaseDown, own = p.headInput == headOwnLane;
-        const u64 words = down  ? edgeWords(p, p.activation, layer, lane, p.laneFfn)
-                          : own ? headWords(p, lane)
-                                : p.headSum;
-        stageVector(p, w, m, down ? waitActivation : waitHeadInput, layer, words,
-                    down || p.headInput == headMeanOfNorms ? 0 : normWeights(p, p.finalNorm, 0, own ? lane : 0));
+        const bool down = phase == phaseDown;
+        stageVector(p, w, m, down ? waitActivation : waitHeadInput, layer,
+                    down ? activationWords(p, layer, lane) : p.headSum,
+                    down || p.headInput == headMeanOfNorms ? 0 : normWeights(p, p.finalNorm, 0, 0));
     }
     stageZeros(m, w);
     waveSync();
@@ -160,23 +161,26 @@ DEV void finishRows(Arguments &all, Worker &w, MatrixArguments &matrix, u32 phas
         finishLogit(p, w, step, token, value, own && token < p.vocabulary, choice); // the last lane's may have fewer
     } else if (phase == phaseGateUp) {
         const float up = scale * rowSum(m, partials, own ? 2 * threadIndex() + 1 : 0);
-        if (own) {
-            publish(edgeWords(p, p.activation, layer, lane, p.laneFfn), (first + row) >> 1, siluTimes(value, up),
-                    w.tag);
-        }
+        const u64 words = activationWords(p, layer, lane);
+        packNeighbours((first + row) >> 1, siluTimes(value, up), own, w.tag,
+                       [&](u32 index, u64 word) INLINED { publishWord(global<u64>(words) + index, word); });
     } else if (phase == phaseQkv) {
         if (own) {
             publish(edgeWords(p, p.queryKeyValue, layer, lane, m.laneRows), first + row, value, w.tag);
         }
-    } else if (own) {
+    } else {
         const u32 module = moduleOf(phase), reduction = reductionOf(p, layer);
+        const float output = packedValue(value); // as all lanes get it
         if (reduction != reductionPresent) {
-            const float update = reduction == reductionPast ? addRounded(value, others) : p.ownScale * value;
-            publish(updateWords(p, module, layer, lane), first + row, update, w.tag);
+            const u64 words = updateWords(p, module, layer, lane);
+            const float update = reduction == reductionPast ? addRounded(output, others) : p.ownScale * output;
+            packNeighbours(first + row, update, own, w.tag,
+                           [&](u32 index, u64 word) INLINED { publishWord(global<u64>(words) + index, word); });
         }
-        if (p.allLanes > 1) {
-            publishToAll(p, partialWords(p, module, layer, p.firstLane + lane), first + row, value, w.tag);
+        if (p.allLanes > 1 && own) {
+            publishToAll(p, partialWords(p, module, layer, p.firstLane + lane), first + row, output, w.tag);
         }
+        rejoin();
     }
 }
 

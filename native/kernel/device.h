@@ -3,7 +3,8 @@
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
 //   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once), inputAhead
 //   (steps of a prefill step's input that are on their way at once)
-//   conditionsApart: see either()
+//   conditionsApart: see either(); spinsOnLast: whether who waits for several words looks at the last alone, to spare
+//   memory, until it is there
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex
 //   waves: uniform, alike, any, shuffleXor, largestOfWave, waveSync, rejoin; workgroups: barrier; waiting: nap
 //   memory: shared, streamLoad (the GPU bench reads by it), deviceLoad, deviceStore, pollWord, pollPair, publishWord,
@@ -11,7 +12,7 @@
 //   KERNEL_ENTRY, arguments, matrixArguments, refresh: the kernel's one argument
 //   matrix cores: blockPieces, pieceChunk, tokenColumns, columnToken, partsApart, columnPart, multiplyAdd, sumRow,
 //     sumToken, columnSum
-//   numbers: addRounded (a sum that is not fused with what made its operands), upperHalves, roundedPair (to bf16)
+//   numbers: addRounded (a sum that is not fused with what made its operands), bytesOf, roundedPair (to bf16)
 //   Parked: a number of the whole wave that outlives a phase; laneAgain, keepSum: hints to the register allocator
 //   opaque: a value that the compiler knows nothing of
 //   TileStage: weight tiles on their way from memory to a wave
@@ -24,6 +25,7 @@ namespace monokernel::kernel {
 using u16 = unsigned short;
 using i32 = int;
 using u32x4 = u32 __attribute__((vector_size(16)));
+using u32x2 = u32 __attribute__((vector_size(8)));
 using f32x4 = float __attribute__((vector_size(16)));
 
 /// Two neighbouring tagged words.
@@ -61,6 +63,8 @@ DEV float asFloat(u32 bits) { return __builtin_bit_cast(float, bits); }
 DEV u32 asBits(float value) { return __builtin_bit_cast(u32, value); }
 DEV float bf16Low(u32 pair) { return asFloat(pair << 16); }
 DEV float bf16High(u32 pair) { return asFloat(pair & 0xffff0000u); }
+/// The upper halves of two words, the first's below.
+DEV u32 upperHalves(u32 first, u32 second) { return bytesOf<2, 3, 6, 7>(first, second); }
 /// Two neighbouring values as two bf16 parts each, together good to 2^-17: the leading parts, and what they leave.
 struct SplitPair {
     u32 leading, remainder;

@@ -23,6 +23,7 @@ constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
 constexpr u32 inputAhead = 1;
+constexpr bool spinsOnLast = true;
 
 using Arguments = const CONSTANT Parameters;
 using MatrixArguments = const CONSTANT PackedMatrix;
@@ -134,6 +135,9 @@ DEV void deviceStore(GLOBAL u16 *to, u16 value) {
 DEV void deviceStore(GLOBAL u32 *to, u32 value) {
     __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
 }
+DEV void deviceStore(GLOBAL u64 *to, u64 value) {
+    __hip_atomic_store(to, value, __ATOMIC_RELAXED, __HIP_MEMORY_SCOPE_AGENT);
+}
 /// There is no prefetch instruction.
 DEV void prefetch(GLOBAL const void *) {}
 /// Loads after this see what was released before the words that loads before it saw: those loads have returned, and
@@ -176,12 +180,14 @@ DEV float inverseSquareRoot(float x) { return __builtin_amdgcn_rsqf(x); }
 DEV float exponential2(float x) { return __builtin_amdgcn_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_amdgcn_logf(x); }
 
-/// The upper halves of two words, the first's below.
-DEV u32 upperHalves(u32 first, u32 second) { return __builtin_amdgcn_perm(second, first, 0x07060302); }
+/// Four of the bytes 0 to 3 of `first` and 4 to 7 of `second`, the lowest first.
+template <u32 a, u32 b, u32 c, u32 d> DEV u32 bytesOf(u32 first, u32 second) {
+    return __builtin_amdgcn_perm(second, first, a | b << 8 | c << 16 | d << 24);
+}
 /// The nearest bf16s, ties to even.
 DEV u32 roundedPair(float first, float second) {
     const u32 a = __builtin_bit_cast(u32, first), b = __builtin_bit_cast(u32, second);
-    return upperHalves(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
+    return bytesOf<2, 3, 6, 7>(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
 }
 DEV float addRounded(float a, float b) {
     asm("" : "+v"(a), "+v"(b));

@@ -21,6 +21,7 @@ constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
 constexpr u32 inputAhead = 2;
+constexpr bool spinsOnLast = true;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -81,6 +82,7 @@ DEV void publishWord(u64 *to, u64 word) { __atomic_store_n(to, word, __ATOMIC_RE
 DEV u32x4 deviceLoad(const u32x4 *from) { return streamLoad(from); }
 DEV void deviceStore(u16 *to, u16 value) { *to = value; }
 DEV void deviceStore(u32 *to, u32 value) { *to = value; }
+DEV void deviceStore(u64 *to, u64 value) { *to = value; }
 DEV void prefetch(const void *) {}
 DEV void acquire() {}
 DEV void release() {}
@@ -102,12 +104,16 @@ DEV float inverseSquareRoot(float x) { return 1.0f / __builtin_sqrtf(x); }
 DEV float exponential2(float x) { return __builtin_exp2f(x); }
 DEV float logarithm2(float x) { return __builtin_log2f(x); }
 
-/// The upper halves of two words, the first's below.
-DEV u32 upperHalves(u32 first, u32 second) { return first >> 16 | (second & 0xffff0000u); }
+/// Four of the bytes 0 to 3 of `first` and 4 to 7 of `second`, the lowest first.
+template <u32 a, u32 b, u32 c, u32 d> DEV u32 bytesOf(u32 first, u32 second) {
+    const u64 both = static_cast<u64>(second) << 32 | first;
+    const auto byte = [&](u32 index) { return static_cast<u32>(both >> 8 * index) & 0xff; };
+    return byte(a) | byte(b) << 8 | byte(c) << 16 | byte(d) << 24;
+}
 /// The nearest bf16s, ties to even.
 DEV u32 roundedPair(float first, float second) {
     const u32 a = __builtin_bit_cast(u32, first), b = __builtin_bit_cast(u32, second);
-    return upperHalves(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
+    return bytesOf<2, 3, 6, 7>(a + 0x7fffu + ((a >> 16) & 1), b + 0x7fffu + ((b >> 16) & 1));
 }
 DEV float addRounded(float a, float b) { return a + b; }
 

@@ -21,6 +21,7 @@ constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 4;
 constexpr u32 inputAhead = 3; // measured: docs/performance.md
+constexpr bool spinsOnLast = false;
 
 using Arguments = const Parameters;
 using MatrixArguments = const PackedMatrix;
@@ -123,6 +124,9 @@ DEV void deviceStore(GLOBAL u16 *to, u16 value) {
 DEV void deviceStore(GLOBAL u32 *to, u32 value) {
     asm volatile("st.relaxed.gpu.global.u32 [%0],%1;" ::"l"(to), "r"(value) : "memory");
 }
+DEV void deviceStore(GLOBAL u64 *to, u64 value) {
+    asm volatile("st.relaxed.gpu.global.u64 [%0],%1;" ::"l"(to), "l"(value) : "memory");
+}
 /// Brings a 128-byte line into the L2.
 DEV void prefetch(GLOBAL const void *line) { asm volatile("prefetch.global.L2 [%0];" ::"l"(line)); }
 /// Loads after this see what was released before the words that loads before it saw.
@@ -178,8 +182,10 @@ DEV float inverseSquareRoot(float x) { return __nvvm_rsqrt_approx_ftz_f(x); }
 DEV float exponential2(float x) { return __nvvm_ex2_approx_ftz_f(x); }
 DEV float logarithm2(float x) { return __nvvm_lg2_approx_ftz_f(x); }
 
-/// The upper halves of two words, the first's below.
-DEV u32 upperHalves(u32 first, u32 second) { return __nvvm_prmt(first, second, 0x7632); }
+/// Four of the bytes 0 to 3 of `first` and 4 to 7 of `second`, the lowest first.
+template <u32 a, u32 b, u32 c, u32 d> DEV u32 bytesOf(u32 first, u32 second) {
+    return __nvvm_prmt(first, second, a | b << 4 | c << 8 | d << 12);
+}
 /// The nearest bf16s, ties to even.
 DEV u32 roundedPair(float first, float second) {
     u32 pair;

@@ -9,18 +9,19 @@ namespace monokernel::kernel {
 
 constexpr u32 batchLanes = 8; ///< lanes whose words are waited for at once
 
-/// to[i] = sum over all lanes of from[lane][i], both tagged, for this workgroup's slice of [hidden]; `from` is in the
-/// mailboxes. Whole-wave, one wave.
+/// to[i] = sum over all lanes of from[lane][i], packed, for this workgroup's slice of [hidden]; `from` is tagged and in
+/// the mailboxes. Whole-wave, one wave.
 DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to) {
     const u32 pairs = p.hidden >> 1;
     const u32 begin = pairs * w.group / p.workgroups, end = pairs * (w.group + 1) / p.workgroups;
     for (u32 base = begin; base < end; base += waveLanes) {
-        const u32 index = 2 * minimum(base + w.lane, end - 1);
+        const u32 pair = minimum(base + w.lane, end - 1);
         float a = 0.0f, b = 0.0f;
         for (u32 lane = 0; lane < p.allLanes; lane += batchLanes) { // usually once
             float x[batchLanes], y[batchLanes];
-            collect(p, w, edge, layer, x, y,
-                    [&](u32 i) INLINED { return mailbox(from, minimum(lane + i, p.allLanes - 1) * p.hidden + index); });
+            collect(p, w, edge, layer, x, y, [&](u32 i) INLINED {
+                return mailbox(from, minimum(lane + i, p.allLanes - 1) * p.hidden + 2 * pair);
+            });
 #pragma unroll
             for (u32 i = 0; i < batchLanes; i++) {
                 a += lane + i < p.allLanes ? x[i] : 0.0f;
@@ -28,8 +29,7 @@ DEV void sumLanes(Arguments &p, Worker &w, u32 edge, u32 layer, u64 from, u64 to
             }
         }
         if (base + w.lane < end) {
-            publish(to, index, a, w.tag);
-            publish(to, index + 1, b, w.tag);
+            publishWord(global<u64>(to) + pair, packedWord(a, b, w.tag));
         }
         rejoin();
     }
@@ -45,7 +45,7 @@ DEV u64 partialWords(Arguments &p, u32 module, u32 layer, u32 lane) {
 }
 DEV u64 updateWords(Arguments &p, u32 module, u32 layer, u32 lane) {
     const u64 base = module == moduleAttention ? p.outputUpdate : p.downUpdate;
-    return base + (static_cast<u64>(layer) * p.lanes + lane) * p.hidden * 8;
+    return base + (static_cast<u64>(layer) * p.lanes + lane) * packedBytes(p.hidden);
 }
 DEV u32 reductionOf(Arguments &p, u32 layer) { return layer < p.broadcastDelay ? p.earlyReduction : p.lateReduction; }
 DEV u32 partialEdge(u32 module) { return module == moduleAttention ? waitAttentionPartial : waitFfnPartial; }
@@ -71,7 +71,7 @@ DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u3
     sum = 0.0f;
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
-        missing |= late(early.words[i], w.tag);
+        missing |= Tagged::late(early.words[i], w.tag);
         sum += i < p.allLanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
     }
     return !anyLate(missing);
@@ -98,7 +98,7 @@ DEV float delayedOthers(Arguments &p, Worker &w, u32 module, u32 layer, u32 lane
 /// outputs are added at once, every workgroup first sums a slice of them (sumLanes).
 struct UpdateWords {
     u32 edge;
-    u64 words; ///< tagged [hidden]
+    u64 words; ///< packed [hidden]
 };
 DEV UpdateWords updateAfter(Arguments &p, u32 module, u32 layer, u32 lane) {
     const bool present = reductionOf(p, layer) == reductionPresent;

@@ -199,6 +199,9 @@ constexpr u32 maxPrefillTokens = 16;
 /// then what these leave.
 constexpr u32 inputBytes(u32 elements) { return (elements + 7) / 8 * 32; }
 
+/// Bytes of a vector in packed words, of two elements each (worker.h).
+constexpr u32 packedBytes(u32 elements) { return elements * 4; }
+
 /// Words of a workgroup's summary of a step.
 enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };
 

@@ -32,6 +32,10 @@ DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
     return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
 }
 
+DEV u64 activationWords(Arguments &p, u32 layer, u32 lane) {
+    return p.activation + (static_cast<u64>(layer) * p.lanes + lane) * packedBytes(p.laneFfn);
+}
+
 /// Where a lane of this device has its contribution to the head's input: mailboxes.
 DEV u64 headWords(Arguments &p, u32 lane) { return p.headLanes + static_cast<u64>(p.firstLane + lane) * p.hidden * 8; }
 
@@ -56,7 +60,7 @@ DEV u32 matrixOf(u32 phase) {
 /// The same of the prefill step's mailboxes, in [layers, modules, allLanes, tokens].
 DEV u64 prefillPartialWords(Arguments &p, u32 layer, u32 module, u32 lane, u32 token) {
     const u64 at = (static_cast<u64>(2 * layer + module) * p.allLanes + lane) * maxPrefillTokens + token;
-    return p.prefillPartial + at * p.hidden * 8;
+    return p.prefillPartial + at * packedBytes(p.hidden);
 }
 
 /// Address of a token's part of an edge with `words` words a token, in [layers, lanes, tokens].

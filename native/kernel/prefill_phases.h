@@ -8,45 +8,49 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 lanePairs = 2; ///< pairs of elements for which a hardware lane waits for all lanes' outputs at once
+constexpr u32 laneQuads = 1; ///< times four elements for which a hardware lane waits for all lanes' outputs at once
 
 /// What `module` of layer `made` adds to a lane's residual stream, from the lanes' outputs, in the decode step's order:
 /// its own comes last where the others' are delayed.
-template <u32 pairs>
-DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token, const u32 (&index)[pairs],
-                      float (&x)[pairs], float (&y)[pairs]) {
+template <u32 quads>
+DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u32 token, const u32 (&index)[quads],
+                      f32x4 (&x)[quads]) {
     const u32 reduction = reductionOf(p, made), own = p.firstLane + lane;
+    const auto packed = [](f32x4 v) INLINED { // as it comes out of the decode step's words
+        return f32x4{packedValue(v[0]), packedValue(v[1]), packedValue(v[2]), packedValue(v[3])};
+    };
     if (reduction == reductionOwn) {
         const u64 words = prefillPartialWords(p, made, module, own, token);
-        collect(p, w, partialEdge(module), made, x, y, [&](u32 i) INLINED { return mailbox(words, index[i]); });
+        collectPacked(p, w, partialEdge(module), made, x, [&](u32 i) INLINED { return mailbox(words, index[i] >> 1); });
 #pragma unroll
-        for (u32 i = 0; i < pairs; i++) {
-            x[i] = p.ownScale * x[i];
-            y[i] = p.ownScale * y[i];
+        for (u32 i = 0; i < quads; i++) {
+            x[i] = packed(p.ownScale * x[i]);
         }
         return;
     }
     const bool past = reduction == reductionPast;
     const u32 last = p.allLanes - 1;
 #pragma unroll
-    for (u32 i = 0; i < pairs; i++) {
-        x[i] = y[i] = 0.0f;
+    for (u32 i = 0; i < quads; i++) {
+        x[i] = f32x4{};
     }
     for (u32 first = 0; first <= last; first += batchLanes) { // usually once
-        float a[batchLanes * pairs], b[batchLanes * pairs];
-        collect(p, w, partialEdge(module), made, a, b, [&](u32 i) INLINED {
-            const u32 place = minimum(first + i / pairs, last);
+        f32x4 a[batchLanes * quads];
+        collectPacked(p, w, partialEdge(module), made, a, [&](u32 i) INLINED {
+            const u32 place = minimum(first + i / quads, last);
             const bool delayed = past && place != last;
             const u32 from = !past ? place : delayed ? place + (place >= own ? 1 : 0) : own;
             const u32 layer = delayed ? made - p.broadcastDelay : made;
-            return mailbox(prefillPartialWords(p, layer, module, from, token), index[i % pairs]);
+            return mailbox(prefillPartialWords(p, layer, module, from, token), index[i % quads] >> 1);
         });
 #pragma unroll
-        for (u32 i = 0; i < batchLanes * pairs; i++) {
-            const bool there = first + i / pairs <= last;
-            x[i % pairs] += there ? a[i] : 0.0f;
-            y[i % pairs] += there ? b[i] : 0.0f;
+        for (u32 i = 0; i < batchLanes * quads; i++) {
+            x[i % quads] += first + i / quads <= last ? a[i] : f32x4{};
         }
+    }
+#pragma unroll
+    for (u32 i = 0; i < quads; i++) {
+        x[i] = packed(x[i]);
     }
 }
 
@@ -59,6 +63,13 @@ DEV void storeInputPair(u64 vector, u32 index, float a, float b) {
     const u64 at = inputElement(vector, index);
     deviceStore(global<u32>(at), parts.leading);
     deviceStore(global<u32>(at + pieceBytes), parts.remainder);
+}
+/// Stores four, at a multiple of four.
+DEV void storeInputQuad(u64 vector, u32 index, f32x4 values) {
+    const SplitPair low = splitPair(values[0], values[1]), high = splitPair(values[2], values[3]);
+    const u64 at = inputElement(vector, index);
+    deviceStore(global<u64>(at), static_cast<u64>(high.leading) << 32 | low.leading);
+    deviceStore(global<u64>(at + pieceBytes), static_cast<u64>(high.remainder) << 32 | low.remainder);
 }
 /// Stores one element.
 DEV void storeInput(u64 vector, u32 index, float value) {
@@ -103,17 +114,19 @@ DEV void publishNormed(Arguments &all, Worker &w, u32 module, u32 layer, u32 lan
             const u32 id = uniform(global<const u32>(p.tokens)[step.position + token]);
             embeddingRow = p.embedding + static_cast<u64>(id) * p.hidden * 2;
         }
-        const auto update = [&](const auto &index, auto &x, auto &y)
-                                INLINED { addedByLanes(p, w, before, made, lane, token, index, x, y); };
-        bringResidual<lanePairs>(p, w, m, residual, embeddingRow, gamma, update,
-                                 [&](u32 local, u32 index, float a, float b) INLINED {
+        const auto update = [&](const auto &index, auto &x)
+                                INLINED { addedByLanes(p, w, before, made, lane, token, index, x); };
+        bringResidual<laneQuads>(p, w, m, residual, embeddingRow, gamma, update,
+                                 [&](u32 local, u32 index, f32x4 values) INLINED {
                                      if (raw != 0) {
-                                         publish(headWords(p, lane), index, a, w.tag);
-                                         publish(headWords(p, lane), index + 1, b, w.tag);
+#pragma unroll
+                                         for (u32 n = 0; n < 4; n++) {
+                                             publish(headWords(p, lane), index + n, values[n], w.tag);
+                                         }
                                      } else if (head != 0) {
-                                         stagePair(m, w.wave, local, a, b);
+                                         stageQuad(m, w.wave, local, values);
                                      } else {
-                                         storeInputPair(out, index, a, b);
+                                         storeInputQuad(out, index, values);
                                      }
                                  });
         if (head == 0) {
@@ -242,7 +255,7 @@ DEV void stageScales(Arguments &p, Worker &w, const Product &product, u32 layer,
 template <class Sums>
 DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product &product, u32 phase, u32 count,
                       u32 begin, u32 rows, Sums sums) {
-    const u32 first = w.member * m.memberRows, width = phase == phaseGateUp ? 2 : 1;
+    const u32 first = w.member * m.memberRows, width = phase == phaseQkv ? 1 : 2; // rows a lane
     const u32 exist = first >= m.laneRows ? 0 : minimum(m.memberRows, m.laneRows - first);
     const u32 end = begin >= exist ? 0 : minimum(rows, exist - begin);
     for (u32 token = w.wave; token < count; token += workgroupWaves) {
@@ -250,14 +263,16 @@ DEV void finishTokens(Arguments &p, Worker &w, MatrixArguments &m, const Product
         for (u32 row = width * w.lane; row < end; row += width * waveLanes) {
             const float value = scale * sums(row, token);
             const u32 at = first + begin + row;
-            if (phase == phaseGateUp) {
-                const float up = scale * sums(row + 1, token);
-                storeInput(product.output + static_cast<u64>(token) * inputBytes(p.laneFfn), at >> 1,
-                           siluTimes(value, up));
-            } else if (phase == phaseQkv) {
+            if (phase == phaseQkv) {
                 publish(product.output, token * m.laneRows + at, value, w.tag);
+                continue;
+            }
+            const float second = scale * sums(row + 1, token);
+            if (phase == phaseGateUp) {
+                storeInput(product.output + static_cast<u64>(token) * inputBytes(p.laneFfn), at >> 1,
+                           packedValue(siluTimes(value, second)));
             } else {
-                publishToAll(p, product.output, token * m.laneRows + at, value, w.tag);
+                storeToAll(p, product.output, (token * m.laneRows + at) >> 1, packedWord(value, second, w.tag));
             }
         }
         rejoin();

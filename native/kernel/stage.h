@@ -9,10 +9,10 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchPairs = 3;     ///< pairs of elements a lane waits for at once
-constexpr u32 longBatchPairs = 8; ///< of a vector that is staged as it is, where a wave's part of it is long
+constexpr u32 batchQuads = 3;     ///< times four elements that a lane waits for at once
+constexpr u32 longBatchQuads = 6; ///< of a vector that is staged as it is, where a wave's part of it is long
 
-/// The part of a vector that a wave brings. Lane l's pair i of a batch starts at element first + 2 (l + i * waveLanes).
+/// The part of a vector that a wave brings, four elements a lane at a time.
 struct Slice {
     u32 begin;  ///< first element of the slice in the vector
     u32 count;  ///< elements with data
@@ -41,6 +41,13 @@ DEV void stagePair(MatrixArguments &m, u32 wave, u32 index, float a, float b) {
     const SplitPair parts = splitPair(a, b);
     at[0] = parts.leading;
     at[4] = parts.remainder;
+}
+
+DEV void stageQuad(MatrixArguments &m, u32 wave, u32 index, f32x4 values) {
+    SHARED u32x2 *at = (SHARED u32x2 *)shared(stageOffset(m, wave, index));
+    const SplitPair low = splitPair(values[0], values[1]), high = splitPair(values[2], values[3]);
+    at[0] = u32x2{low.leading, high.leading};
+    at[2] = u32x2{low.remainder, high.remainder};
 }
 
 /// Element `index` of a wave's staged slice.
@@ -78,87 +85,95 @@ DEV float normScale(Arguments &p, u32 phase) {
     return inverseSquareRoot(sum * p.perHidden + p.normEpsilon);
 }
 
-/// Calls body(constant of type Pairs<n>) with the pairs a lane should wait for at once: one where a slice has no more.
-template <u32 value> struct Pairs {
+/// Calls body(constant of type Quads<n>) with how often four elements a lane should wait for at once: once where a
+/// slice has no more.
+template <u32 value> struct Quads {
     static constexpr u32 count = value;
 };
-template <class Body> DEV void withPairs(const Slice &slice, Body body) {
-    if (slice.count <= 2 * waveLanes) {
-        body(Pairs<1>{});
+template <class Body> DEV void withQuads(const Slice &slice, Body body) {
+    if (slice.count <= 4 * waveLanes) {
+        body(Quads<1>{});
     } else {
-        body(Pairs<batchPairs>{});
+        body(Quads<batchQuads>{});
     }
 }
 
-/// Brings a residual stream up to date and gives put(index in the slice, index, a, b) its elements times `gamma` (f32
-/// [hidden], or 0 for none). The stream begins at a token's embedding (bf16, where `embeddingRow` is not 0); later
-/// update(index, x, y) gives what is added. Each element belongs to one thread of the workgroup, which alone reads and
-/// writes it.
-template <u32 pairs, class Update, class Put>
+/// Four of a norm's weights (f32), or ones where there are none.
+DEV f32x4 normFactors(u64 gamma, u32 index) {
+    return gamma != 0 ? *global<const f32x4>(gamma + static_cast<u64>(index) * 4) : f32x4{1.0f, 1.0f, 1.0f, 1.0f};
+}
+DEV float sumOfSquares(f32x4 a) { return a[0] * a[0] + a[1] * a[1] + (a[2] * a[2] + a[3] * a[3]); }
+
+/// Where a lane's four elements `i` of those from `base` on of a slice lie in it, if below its count.
+DEV u32 quadPlace(const Worker &w, u32 base, u32 i) { return base + 4 * (w.lane + i * waveLanes); }
+
+/// Brings a residual stream up to date and gives put(index in the slice, index, values) its elements times `gamma` (f32
+/// [hidden], or 0 for none), four by four. The stream begins at a token's embedding (bf16, where `embeddingRow` is not
+/// 0); later update(index, x) gives what is added. Each element belongs to one thread of the workgroup, which alone
+/// reads and writes it.
+template <u32 quads, class Update, class Put>
 DEV void bringResidual(Arguments &p, const Worker &w, MatrixArguments &m, u64 residual, u64 embeddingRow, u64 gamma,
                        Update update, Put put) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * pairs) {
-        u32 index[pairs];
-        float a[pairs], b[pairs], g[pairs], h[pairs], x[pairs], y[pairs];
+    for (u32 base = 0; base < slice.count; base += 4 * waveLanes * quads) {
+        u32 index[quads];
+        f32x4 a[quads], g[quads], x[quads];
 #pragma unroll
-        for (u32 i = 0; i < pairs; i++) { // everything that need not be waited for, first
-            index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
-            a[i] = global<const float>(residual)[index[i]];
-            b[i] = global<const float>(residual)[index[i] + 1];
-            g[i] = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
-            h[i] = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
+        for (u32 i = 0; i < quads; i++) { // everything that need not be waited for, first
+            index[i] = slice.begin + minimum(quadPlace(w, base, i), slice.count - 4);
+            a[i] = *global<const f32x4>(residual + static_cast<u64>(index[i]) * 4);
+            g[i] = normFactors(gamma, index[i]);
         }
         if (embeddingRow != 0) {
 #pragma unroll
-            for (u32 i = 0; i < pairs; i++) {
-                const u32 pair = global<const u32>(embeddingRow)[index[i] >> 1];
-                a[i] = bf16Low(pair);
-                b[i] = bf16High(pair);
+            for (u32 i = 0; i < quads; i++) {
+                const u32x2 pairs = *global<const u32x2>(embeddingRow + static_cast<u64>(index[i]) * 2);
+                a[i] = f32x4{bf16Low(pairs[0]), bf16High(pairs[0]), bf16Low(pairs[1]), bf16High(pairs[1])};
             }
         } else {
-            update(index, x, y);
+            update(index, x);
 #pragma unroll
-            for (u32 i = 0; i < pairs; i++) {
-                a[i] = addRounded(a[i], x[i]);
-                b[i] = addRounded(b[i], y[i]);
+            for (u32 i = 0; i < quads; i++) {
+#pragma unroll
+                for (u32 n = 0; n < 4; n++) {
+                    a[i][n] = addRounded(a[i][n], x[i][n]);
+                }
             }
         }
 #pragma unroll
-        for (u32 i = 0; i < pairs; i++) {
-            const u32 local = base + 2 * (w.lane + i * waveLanes);
+        for (u32 i = 0; i < quads; i++) {
+            const u32 local = quadPlace(w, base, i);
             if (local < slice.count) {
-                global<float>(residual)[index[i]] = a[i];
-                global<float>(residual)[index[i] + 1] = b[i];
-                squares += a[i] * a[i] + b[i] * b[i];
-                put(local, index[i], a[i] * g[i], b[i] * h[i]);
+                *global<f32x4>(residual + static_cast<u64>(index[i]) * 4) = a[i];
+                squares += sumOfSquares(a[i]);
+                put(local, index[i], a[i] * g[i]);
             }
         }
     }
     storeNormSum(p, w, squares);
 }
 
-template <u32 pairs>
-DEV void stagePairs(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
+/// Stages a packed vector times `gamma`, with its sum of squares, or as it is where that is 0.
+template <u32 quads>
+DEV void stagePacked(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
     float squares = 0.0f;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes * pairs) {
-        u32 index[pairs];
-        float a[pairs], b[pairs];
+    for (u32 base = 0; base < slice.count; base += 4 * waveLanes * quads) {
+        u32 index[quads];
+        f32x4 values[quads];
 #pragma unroll
-        for (u32 i = 0; i < pairs; i++) {
-            index[i] = slice.begin + minimum(base + 2 * (w.lane + i * waveLanes), slice.count - 2);
+        for (u32 i = 0; i < quads; i++) {
+            index[i] = slice.begin + minimum(quadPlace(w, base, i), slice.count - 4);
         }
-        collect(p, w, edge, layer, a, b, [&](u32 i) INLINED { return global<const u64>(words) + index[i]; });
+        collectPacked(p, w, edge, layer, values,
+                      [&](u32 i) INLINED { return global<const u64>(words) + (index[i] >> 1); });
 #pragma unroll
-        for (u32 i = 0; i < pairs; i++) {
-            const u32 local = base + 2 * (w.lane + i * waveLanes);
+        for (u32 i = 0; i < quads; i++) {
+            const u32 local = quadPlace(w, base, i);
             if (local < slice.count) {
-                squares += a[i] * a[i] + b[i] * b[i];
-                const float g = gamma != 0 ? global<const float>(gamma)[index[i]] : 1.0f;
-                const float h = gamma != 0 ? global<const float>(gamma)[index[i] + 1] : 1.0f;
-                stagePair(m, w.wave, local, a[i] * g, b[i] * h);
+                squares += sumOfSquares(values[i]);
+                stageQuad(m, w.wave, local, values[i] * normFactors(gamma, index[i]));
             }
         }
     }
@@ -167,14 +182,31 @@ DEV void stagePairs(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 l
     }
 }
 
-/// Stages a tagged vector as it is, or times `gamma` with its sum of squares.
+/// Stages a packed vector likewise.
 DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
     const Slice slice = sliceOf(m, w.wave);
-    if (slice.count > 2 * waveLanes * batchPairs) {
-        stagePairs<longBatchPairs>(p, w, m, edge, layer, words, gamma);
+    if (slice.count > 4 * waveLanes * batchQuads) {
+        stagePacked<longBatchQuads>(p, w, m, edge, layer, words, gamma);
     } else {
-        withPairs(slice, [&](auto pairs) INLINED { stagePairs<pairs.count>(p, w, m, edge, layer, words, gamma); });
+        withQuads(slice, [&](auto quads) INLINED { stagePacked<quads.count>(p, w, m, edge, layer, words, gamma); });
     }
+}
+
+/// Stages a tagged vector times `gamma`, with its sum of squares.
+DEV void stageTagged(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
+    const Slice slice = sliceOf(m, w.wave);
+    float squares = 0.0f;
+    for (u32 base = 0; base < slice.count; base += 4 * waveLanes) {
+        const u32 local = base + 4 * w.lane, index = slice.begin + minimum(local, slice.count - 4);
+        float even[2], odd[2];
+        collect(p, w, edge, layer, even, odd, [&](u32 i) INLINED { return global<const u64>(words) + index + 2 * i; });
+        if (local < slice.count) {
+            const f32x4 values{even[0], odd[0], even[1], odd[1]};
+            squares += sumOfSquares(values);
+            stageQuad(m, w.wave, local, values * normFactors(gamma, index));
+        }
+    }
+    storeNormSum(p, w, squares);
 }
 
 /// Gives put(index in the slice, index, a, b) the heads' outputs, merging the chunks of the KV cache that different

@@ -31,8 +31,26 @@ DEV void renew(Worker &w) {
     w.phase = opaque(w.phase);
 }
 
+// What is handed over carries the tag of the step that it is of. A tagged word has a value and a tag of 32 bits. A
+// packed word has the upper 24 bits of two neighbouring values and the lower 16 of the tag: half as much to read for
+// vectors that every workgroup of a lane reads.
+
 DEV u64 taggedWord(float value, u32 tag) { return static_cast<u64>(tag) << 32 | asBits(value); }
 DEV u64 taggedWord(u32 value, u32 tag) { return static_cast<u64>(tag) << 32 | value; }
+
+DEV u64 packedWord(float first, float second, u32 tag) {
+    const u32 low = bytesOf<1, 2, 3, 5>(asBits(first), asBits(second));
+    return static_cast<u64>(bytesOf<2, 3, 4, 5>(asBits(second), tag)) << 32 | low;
+}
+/// The values of a packed word. What it has not got of them is taken to be like the byte above: right on average, at
+/// most 2^-15 off (root of the mean square 2^-16.3; what the matrix cores take is good to 2^-17), and exact for zeros,
+/// infinities, bf16s and what is not a number.
+DEV float firstOf(u64 word) { return asFloat(bytesOf<0, 0, 1, 2>(static_cast<u32>(word), 0)); }
+DEV float secondOf(u64 word) {
+    return asFloat(bytesOf<3, 3, 4, 5>(static_cast<u32>(word), static_cast<u32>(word >> 32)));
+}
+/// A value as it comes out of a packed word.
+DEV float packedValue(float value) { return asFloat(bytesOf<1, 1, 2, 3>(asBits(value), 0)); }
 
 DEV void publish(u64 words, u32 index, float value, u32 tag) {
     publishWord(global<u64>(words) + index, taggedWord(value, tag));
@@ -55,6 +73,16 @@ DEV void storeToAll(Arguments &p, u64 words, u32 index, u64 word) {
 }
 DEV void publishToAll(Arguments &p, u64 words, u32 index, float value, u32 tag) {
     storeToAll(p, words, index, taggedWord(value, tag));
+}
+
+/// What neighbouring threads have for elements `index`, the even one's even, as packed words: store(word's index, word)
+/// is called by the even one. `own`: whether the two have elements. Whole-wave.
+template <class Store> DEV void packNeighbours(u32 index, float value, bool own, u32 tag, Store store) {
+    const float next = shuffleXor(value, 1);
+    if (own && (threadIndex() & 1) == 0) {
+        store(index >> 1, packedWord(value, next, tag));
+    }
+    rejoin();
 }
 /// The same place in device 0's mailboxes.
 DEV u64 atFirstDevice(Arguments &p, u64 words) {
@@ -103,20 +131,24 @@ DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
     return true;
 }
 
-/// Not 0 if a word does not carry the tag. Such differences are or-ed and looked at once: comparing each would take a
-/// scalar register pair or a predicate of its own.
-DEV u32 late(u64 word, u32 tag) { return static_cast<u32>(word >> 32) ^ tag; }
-DEV u32 late(WordPair pair, u32 tag) { return late(pair.first, tag) | late(pair.second, tag); }
+/// The formats of words. late: not 0 if a word does not carry the tag. Such differences are or-ed and looked at once:
+/// comparing each would take a scalar register pair or a predicate of its own.
+struct Tagged {
+    DEV_MEMBER static u32 late(u64 word, u32 tag) { return static_cast<u32>(word >> 32) ^ tag; }
+};
+struct Packed {
+    DEV_MEMBER static u32 late(u64 word, u32 tag) { return (static_cast<u32>(word >> 32) ^ tag << 16) >> 16; }
+};
 DEV bool anyLate(u32 differences) { return any(opaqueLane(differences) != 0); }
 
-/// Waits until N pairs of tagged words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one
-/// for a lane without work). After a first look it spins on the last pair alone, so that waiting costs little
-/// bandwidth. No branch for a pair that is not needed or already there: measured, that costs more than the loads.
-/// Whole-wave.
-template <u32 N, class From>
-DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
+/// Waits until N pairs of words a lane all carry the step's tag: `from(i)` is pair i's address (any valid one for a
+/// lane without work). No branch for a pair that is not needed or already there: measured, that costs more than the
+/// loads. Whole-wave.
+template <class Format, u32 N, class From>
+DEV void awaitPairs(Arguments &p, Worker &w, u32 edge, u32 layer, WordPair (&pairs)[N], From from) {
+    const auto late = [&](const WordPair &pair)
+                          INLINED { return Format::late(pair.first, w.tag) | Format::late(pair.second, w.tag); };
     u32 spins = 0;
-    WordPair pairs[N];
     for (;;) {
         u32 missing = 0;
 #pragma unroll
@@ -125,14 +157,41 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
         }
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
-            missing |= late(pairs[i], w.tag);
+            missing |= late(pairs[i]);
         }
         if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             break;
         }
-        while (N > 1 && anyLate(late(pollPair(from(N - 1)), w.tag)) && waitOn(p, w, edge, layer, spins)) {
+        while (N > 1 && spinsOnLast && anyLate(late(pollPair(from(N - 1)))) && waitOn(p, w, edge, layer, spins)) {
         }
     }
+}
+
+/// The same for single words.
+template <class Format, u32 N, class From>
+DEV void awaitWords(Arguments &p, Worker &w, u32 edge, u32 layer, u64 (&words)[N], From from) {
+    u32 spins = 0;
+    for (;;) {
+        u32 missing = 0;
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            words[i] = pollWord(from(i));
+        }
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            missing |= Format::late(words[i], w.tag);
+        }
+        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
+            return;
+        }
+    }
+}
+
+/// Waits for N pairs of neighbouring values a lane, in tagged words.
+template <u32 N, class From>
+DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N], float (&second)[N], From from) {
+    WordPair pairs[N];
+    awaitPairs<Tagged>(p, w, edge, layer, pairs, from);
 #pragma unroll
     for (u32 i = 0; i < N; i++) {
         first[i] = asFloat(static_cast<u32>(pairs[i].first));
@@ -140,25 +199,26 @@ DEV void collect(Arguments &p, Worker &w, u32 edge, u32 layer, float (&first)[N]
     }
 }
 
-/// The same for single words.
+/// Waits for N tagged words a lane.
 template <u32 N, class From>
 DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values)[N], From from) {
-    u32 spins = 0;
-    for (;;) {
-        u32 missing = 0;
-        u64 words[N];
+    u64 words[N];
+    awaitWords<Tagged>(p, w, edge, layer, words, from);
 #pragma unroll
-        for (u32 i = 0; i < N; i++) {
-            words[i] = pollWord(from(i));
-        }
+    for (u32 i = 0; i < N; i++) {
+        values[i] = static_cast<u32>(words[i]);
+    }
+}
+
+/// Waits for N times four neighbouring values a lane, in packed words.
+template <u32 N, class From>
+DEV void collectPacked(Arguments &p, Worker &w, u32 edge, u32 layer, f32x4 (&values)[N], From from) {
+    WordPair pairs[N];
+    awaitPairs<Packed>(p, w, edge, layer, pairs, from);
 #pragma unroll
-        for (u32 i = 0; i < N; i++) {
-            missing |= late(words[i], w.tag);
-            values[i] = static_cast<u32>(words[i]);
-        }
-        if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
-            return;
-        }
+    for (u32 i = 0; i < N; i++) {
+        values[i] = f32x4{firstOf(pairs[i].first), secondOf(pairs[i].first), firstOf(pairs[i].second),
+                          secondOf(pairs[i].second)};
     }
 }
 

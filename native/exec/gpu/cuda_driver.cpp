@@ -1,6 +1,7 @@
 #include "exec/gpu/cuda_driver.h"
 
 #include "exec/gpu/kernel_file.h"
+#include "exec/gpu/ptx_constants.h"
 #include "exec/gpu/shared_library.h"
 
 #include <algorithm>
@@ -189,16 +190,16 @@ public:
         check("cuCtxSynchronize");
     }
 
-    void loadKernel(const std::filesystem::path &file) override {
+    void loadKernel(const std::filesystem::path &file, std::span<const KernelConstant> constants) override {
         enter();
         if (module_ != nullptr) {
             check("cuModuleUnload", std::exchange(module_, nullptr));
         }
-        const std::vector<std::byte> image = readKernelFile(file);
+        const std::string image = withConstants(readKernelFile(file), constants);
         std::string log(8192, '\0');
         std::array<int, 2> options{jitErrorBuffer, jitErrorBytes};
         std::array<void *, 2> values{log.data(), reinterpret_cast<void *>(log.size())};
-        const Status status = Cuda::get().call("cuModuleLoadDataEx", &module_, static_cast<const void *>(image.data()),
+        const Status status = Cuda::get().call("cuModuleLoadDataEx", &module_, static_cast<const void *>(image.c_str()),
                                                static_cast<unsigned>(options.size()), options.data(), values.data());
         if (status != success) {
             throw ExecutionError("the CUDA driver does not take " + file.string() + ": " + Cuda::get().words(status) +

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "exec/gpu/gpu_executor.h"
+#include "exec/gpu/kernel_constants.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -35,8 +36,9 @@ public:
     virtual void download(std::span<std::byte> to, uint64_t address) = 0;
     virtual void clear(uint64_t address, uint64_t bytes) = 0;
 
-    /// Loads the code object or PTX in the place of an earlier one and finds its one entry point, "monokernel".
-    virtual void loadKernel(const std::filesystem::path &file) = 0;
+    /// Loads the code object or PTX in the place of an earlier one and finds its one entry point, "monokernel". PTX is
+    /// compiled for `constants`, with which all launches of it have to agree; a code object takes what it is given.
+    virtual void loadKernel(const std::filesystem::path &file, std::span<const KernelConstant> constants) = 0;
     /// Starts the kernel cooperatively (all workgroups co-resident) and returns; `parameters` is the kernel's one
     /// struct.
     virtual void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,

@@ -14,6 +14,7 @@ using kernel::PackedMatrix;
 using kernel::Parameters;
 
 constexpr uint32_t maxCacheChunks = 8; ///< of a KV head
+constexpr uint32_t packed = 2;         ///< elements of a packed word, which one workgroup makes (kernel/worker.h)
 
 /// Workgroups that would share a lane if one device had all lanes.
 uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {
@@ -56,9 +57,10 @@ void describeMatrices(Parameters &p, const GpuDevice &device, const KernelTarget
     };
     auto &m = p.matrices;
     m[kernel::matrixQkv] = choose(headWidth + 2 * p.laneKvHeads * p.headDim, p.hidden, p.members, {.ownSlices = true});
-    m[kernel::matrixOutput] = choose(p.hidden, headWidth, p.members, {});
-    m[kernel::matrixGateUp] = choose(2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2, .ownSlices = true});
-    m[kernel::matrixDown] = choose(p.hidden, p.laneFfn, p.members, {});
+    m[kernel::matrixOutput] = choose(p.hidden, headWidth, p.members, {.rowMultiple = packed});
+    m[kernel::matrixGateUp] =
+        choose(2 * p.laneFfn, p.hidden, p.members, {.rowMultiple = 2 * packed, .ownSlices = true});
+    m[kernel::matrixDown] = choose(p.hidden, p.laneFfn, p.members, {.rowMultiple = packed});
     m[kernel::matrixHead] =
         choose(headRows, p.hidden, shared ? p.workgroups * p.devices : p.members, {.ownSlices = true});
 }

@@ -235,10 +235,10 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.tickets = arena.take(p.xccs * 32ull * 4);
     p.queryKeyValue = arena.take(layers * lanes * p.matrices[kernel::matrixQkv].laneRows * word);
     p.attention = arena.take(layers * lanes * p.laneHeads * p.chunks * (p.headDim + 2) * word);
-    p.activation = arena.take(layers * lanes * p.laneFfn * word);
-    p.outputUpdate = arena.take(layers * lanes * hidden * word);
-    p.downUpdate = arena.take(layers * lanes * hidden * word);
-    p.headSum = arena.take(hidden * word);
+    p.activation = arena.take(layers * lanes * kernel::packedBytes(p.laneFfn));
+    p.outputUpdate = arena.take(layers * lanes * kernel::packedBytes(p.hidden));
+    p.downUpdate = arena.take(layers * lanes * kernel::packedBytes(p.hidden));
+    p.headSum = arena.take(kernel::packedBytes(p.hidden));
     p.summaries = arena.take(2ull * p.workgroups * kernel::summaryWords * word);
     const uint64_t steps = layers * lanes * kernel::maxPrefillTokens; // (layer, lane, token)
     p.prefillScale = arena.take(2 * steps * word);
@@ -259,16 +259,16 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
 /// The edges between lanes of different devices.
 void placeMailboxes(GpuLayout &layout) {
     Parameters &p = layout.parameters;
-    const uint64_t lanes = uint64_t{p.layers} * p.allLanes, hidden = p.hidden;
+    const uint64_t lanes = uint64_t{p.layers} * p.allLanes, vector = kernel::packedBytes(p.hidden);
     Arena arena;
     p.abort = arena.take(word);
-    p.outputPartial = arena.take(lanes * hidden * word);
-    p.downPartial = arena.take(lanes * hidden * word);
-    p.headLanes = arena.take(p.allLanes * hidden * word);
+    p.outputPartial = arena.take(lanes * p.hidden * word);
+    p.downPartial = arena.take(lanes * p.hidden * word);
+    p.headLanes = arena.take(uint64_t{p.allLanes} * p.hidden * word);
     p.deviceSummaries = arena.take(2ull * p.devices * kernel::summaryWords * word);
     p.logits = arena.take(p.vocabulary * word);
     p.decision = arena.take(2 * word);
-    p.prefillPartial = arena.take(2 * lanes * kernel::maxPrefillTokens * hidden * word);
+    p.prefillPartial = arena.take(2 * lanes * kernel::maxPrefillTokens * vector);
     layout.mailboxEdgesEnd = arena.end();
     layout.logitsCapacity = std::min(p.context, 256u);
     p.logitsOut = arena.take(uint64_t{layout.logitsCapacity} * p.vocabulary * sizeof(float));
@@ -308,7 +308,8 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     const uint32_t context =
         options.contextLength == 0 ? spec.maxPositions : std::min(options.contextLength, spec.maxPositions);
     require(spec.headDim % 8 == 0 && spec.headDim <= maxHeadDim, "its head size is not a multiple of 8 up to 256");
-    require(spec.hiddenSize % 2 == 0 && spec.ffnPerLane() % 2 == 0, "its hidden or FFN size a lane is odd");
+    require(spec.hiddenSize % 4 == 0 && spec.ffnPerLane() % 4 == 0,
+            "its hidden or FFN size a lane is not a multiple of 4");
     require(devices > 0 && devices <= kernel::maxDevices && spec.laneCount % devices == 0,
             "its " + std::to_string(spec.laneCount) + " lanes cannot be dealt out evenly to " +
                 std::to_string(devices) + " devices");

@@ -35,20 +35,20 @@ template <class Call> auto GpuShard::named(Call call) const {
 GpuShard::GpuShard(std::unique_ptr<GpuDriver> driver, const GpuLayout &layout, uint32_t index,
                    const GpuOptions &options)
     : driver_(std::move(driver)), layout_(layout), parameters_(layout.parameters) {
+    parameters_.device = index;
+    parameters_.firstLane = index * parameters_.lanes;
     named([&] {
         const uint64_t page = kernel::pageBytes;
         const uint64_t own = (driver_->allocate(layout.ownBytes + page) + page - 1) / page * page;
         if (!layout.pageMap.isIdentity()) {
             pageMap_ = options.pageHomes.locate(*driver_, own, layout.weightBytes); // by a kernel of its own
         }
-        driver_->loadKernel(options.kernelFolder / layout.target.file);
+        driver_->loadKernel(options.kernelFolder / layout.target.file, kernelConstants(parameters_));
         const uint64_t mailboxes = parameters_.devices == 1 ? driver_->allocate(layout.mailboxBytes)
                                                             : driver_->allocateMailboxes(layout.mailboxBytes);
         rebase(parameters_, own, mailboxes);
         pinned_ = driver_->allocatePinned(ringOffset + (layout.tokenCapacity + 1) * ringEntryBytes);
     });
-    parameters_.device = index;
-    parameters_.firstLane = index * parameters_.lanes;
     parameters_.result = pinned_.device;
     parameters_.cancel = pinned_.device + cancelOffset;
     parameters_.ring = pinned_.device + ringOffset;

@@ -13,6 +13,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto pollPause = std::chrono::microseconds(20);
+/// Tags until all edges are cleared: packed words carry 16 bits. A request of more steps is alone with cleared edges: a
+/// word of it is never as old as to be taken for a new one, as decode steps write all of theirs each time.
+constexpr uint64_t packedTags = 0xffff;
 constexpr auto stopTime = std::chrono::seconds(15); ///< in which a kernel has left its waits
 
 /// One that is lost too does not run; the first error is the one to tell.
@@ -42,7 +45,7 @@ template <class Body> void GpuTeam::withAll(Body body) {
 }
 
 uint32_t GpuTeam::begin(const GpuRequest &request, uint64_t steps) {
-    if (!clean_ || nextTag_ + steps + 1 > 0xffffffffull) {
+    if (!clean_ || nextTag_ + steps + 1 > packedTags) {
         clearEdges();
     }
     const auto tagBase = static_cast<uint32_t>(nextTag_);

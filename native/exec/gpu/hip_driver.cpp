@@ -172,12 +172,12 @@ public:
         check("hipDeviceSynchronize");
     }
 
-    void loadKernel(const std::filesystem::path &file) override {
+    void loadKernel(const std::filesystem::path &file, std::span<const KernelConstant>) override {
         enter();
         if (module_ != nullptr) {
             check("hipModuleUnload", std::exchange(module_, nullptr));
         }
-        const std::vector<std::byte> image = readKernelFile(file);
+        const std::string image = readKernelFile(file);
         const Status status = Hip::get().call("hipModuleLoadData", &module_, static_cast<const void *>(image.data()));
         if (status != success) {
             throw ExecutionError("the HIP runtime does not take " + file.string() + ": " + Hip::get().words(status));

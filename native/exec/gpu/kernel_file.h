@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstddef>
 #include <filesystem>
-#include <vector>
+#include <string>
 
 namespace monokernel {
 
-/// A kernel's bytes with a 0 after them (PTX is text). Throws ExecutionError if it is not there.
-std::vector<std::byte> readKernelFile(const std::filesystem::path &file);
+/// A kernel's bytes (PTX is text). Throws ExecutionError if it is not there.
+std::string readKernelFile(const std::filesystem::path &file);
 
 } // namespace monokernel

@@ -43,7 +43,12 @@ PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBloc
     m.steps = roundUp(ceilDivide(m.waveChunks, stepChunks), m.tileSteps);
     m.panels = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * maxBlockRows);
     m.blockRows = ceilDivide(m.memberRows, rowWaves * groups * rowBlocks * m.panels);
-    m.blockRows = roundUp(m.blockRows, target.waveLanes == 64 && rowBlocks % rules.rowMultiple == 0 ? 1 : 2);
+    const uint32_t blockMultiple =
+        target.waveLanes == 64 && (rules.rowMultiple == 1 || rowBlocks % 2 == 0) ? 1 : 2; // a run's pairs lie together
+    m.blockRows = roundUp(m.blockRows, blockMultiple);
+    while (m.panels > 1 && rowWaves * groups * rowBlocks * m.blockRows % rules.rowMultiple != 0) {
+        m.blockRows += blockMultiple; // at most 16: so panels are cut between multiples
+    }
     m.waveRows = groups * rowBlocks * m.blockRows;
     m.fetchTiles = tilesOfFetch(target, m);
     m.waveFetches = m.panels * (m.steps / m.tileSteps) * groups / m.fetchTiles;

@@ -12,7 +12,7 @@ namespace monokernel {
 
 /// Demands on how a matrix is cut.
 struct CutRules {
-    uint32_t rowMultiple = 1;  ///< so many neighbouring rows stay in one workgroup and one run of rows
+    uint32_t rowMultiple = 1;  ///< so many neighbouring rows stay in one workgroup and panel, pairs of them in one run
     bool ownSlices = false;    ///< every wave has a part of the inner dimension of its own: the input is normed
     uint32_t depthWaves = 0;   ///< exactly so many waves share the inner dimension; 0: the layout may choose
     uint32_t mostStaged = ~0u; ///< elements that a workgroup has room to stage, if any layout keeps to it

@@ -137,7 +137,7 @@ Calibration calibratePages(GpuDriver &driver, const DeviceShape &shape, const Pa
     if (options.pages == 0 || options.rounds == 0 || options.trips == 0 || shape.computeUnits < 4) {
         throw ExecutionError("a calibration needs pages, rounds, trips and at least four compute units");
     }
-    driver.loadKernel(options.kernelFolder / calibrationKernel(driver.device().target));
+    driver.loadKernel(options.kernelFolder / calibrationKernel(driver.device().target), {});
     const uint64_t memory = driver.allocate((uint64_t{options.pages} + 1) * PageMap::pageBytes);
     const uint64_t first = (memory + PageMap::pageBytes - 1) / PageMap::pageBytes * PageMap::pageBytes;
     const Measured measured = measure(driver, shape, options, first, options.pages);
@@ -150,7 +150,7 @@ PageMap locateAllocation(GpuDriver &driver, const DeviceShape &shape, const Page
     if (map.isIdentity() || map.homes() != shape.homes || pages == 0 || address % PageMap::pageBytes != 0) {
         return {};
     }
-    driver.loadKernel(options.kernelFolder / calibrationKernel(driver.device().target));
+    driver.loadKernel(options.kernelFolder / calibrationKernel(driver.device().target), {});
     const auto count = static_cast<uint32_t>(std::min<uint64_t>(pages, probedPages));
     std::vector<ProbedPage> probed;
     for (const uint64_t begin : {uint64_t{0}, pages - count}) {

@@ -57,10 +57,10 @@ public:
         folder.tensors.push_back({name, type, shape, bytes});
     }
 
-    /// A size from low to high, even where all have to be.
-    uint32_t size(uint32_t low, uint32_t high) { return between(low, high) & ~(evenSizes ? 1u : 0u); }
+    /// A size from low to high, a multiple of four where all have to be.
+    uint32_t size(uint32_t low, uint32_t high) { return between(low, high) & ~(wholeQuads ? 3u : 0u); }
 
-    bool mixedTypes = false, evenSizes = false;
+    bool mixedTypes = false, wholeQuads = false;
     uint32_t modelType = 0;
 
 private:
@@ -78,7 +78,7 @@ ModelFolder randomPlain(Writer &writer) {
     ModelFolder folder;
     const std::string family = std::array<const char *, 3>{"llama", "qwen2", "qwen3"}[writer.between(0, 2)];
     const uint32_t kv = writer.between(1, 4), heads = kv * writer.between(1, 3);
-    const uint32_t headDim = writer.pick({8, 16, 24, 40, 64, 80, 96, 128, writer.evenSizes ? 256u : 8u});
+    const uint32_t headDim = writer.pick({8, 16, 24, 40, 64, 80, 96, 128, writer.wholeQuads ? 256u : 8u});
     const uint32_t hidden = family == "qwen3" ? writer.size(9, 70) : heads * headDim;
     const uint32_t ffn = writer.size(5, 150), vocabulary = writer.between(20, 200), layers = writer.between(1, 3);
     const bool tied = writer.coin();
@@ -131,7 +131,7 @@ ModelFolder randomLaneformer(Writer &writer) {
     ModelFolder folder;
     const uint32_t lanes = writer.pick({1, 2, 3, 4, 6}), kv = lanes * writer.between(1, 2),
                    heads = kv * writer.between(1, 3);
-    const uint32_t headDim = writer.evenSizes ? writer.pick({8, 16, 24, 96}) : writer.pick({8, 16, 24});
+    const uint32_t headDim = writer.wholeQuads ? writer.pick({8, 16, 24, 96}) : writer.pick({8, 16, 24});
     const uint32_t hidden = heads * headDim, ffn = lanes * writer.size(5, 60),
                    vocabulary = lanes * writer.between(10, 80);
     const uint32_t layers = writer.between(1, 6), delay = writer.between(0, 3);
@@ -196,7 +196,7 @@ ModelFolder randomLaneformer(Writer &writer) {
 
 draft::ModelFolder randomGpuModel(std::mt19937 &random) {
     Writer writer(random);
-    writer.evenSizes = true;
+    writer.wholeQuads = true;
     return writer.coin() ? randomPlain(writer) : randomLaneformer(writer);
 }
 

@@ -28,7 +28,7 @@ struct Launched {
 template <class Change> Launched launch(uint64_t seed, uint32_t workgroups, Change change) {
     gfx942::TranslatedDriver driver(gfx942::page_homes::kernel,
                                     {.computeUnits = workgroups, .seed = seed, .slice = 97});
-    driver.loadKernel(file);
+    driver.loadKernel(file, {});
     PageHomesParameters p{};
     p.pageCount = pages;
     p.pageBytes = 4096;

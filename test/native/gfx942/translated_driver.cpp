@@ -83,7 +83,7 @@ void TranslatedDriver::clear(uint64_t address, uint64_t bytes) {
     memory_.markDefined(address, bytes);
 }
 
-void TranslatedDriver::loadKernel(const std::filesystem::path &file) {
+void TranslatedDriver::loadKernel(const std::filesystem::path &file, std::span<const ::monokernel::KernelConstant>) {
     const std::vector<std::byte> image = readCodeObject(file);
     if (imageHash(image) != kernel_.imageHash) {
         throw ExecutionError(file.string() + " is not the code object that was translated");

@@ -43,7 +43,7 @@ public:
         std::memcpy(to.data(), reinterpret_cast<const void *>(address), to.size());
     }
     void clear(uint64_t address, uint64_t bytes) override { std::memset(reinterpret_cast<void *>(address), 0, bytes); }
-    void loadKernel(const std::filesystem::path &) override {}
+    void loadKernel(const std::filesystem::path &, std::span<const KernelConstant>) override {}
 
     void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
                 uint32_t sharedBytes) override {

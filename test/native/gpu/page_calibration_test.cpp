@@ -37,7 +37,7 @@ public:
         std::memcpy(to.data(), at(address), to.size());
     }
     void clear(uint64_t address, uint64_t bytes) override { std::memset(at(address), 0, bytes); }
-    void loadKernel(const std::filesystem::path &file) override { loaded = file; }
+    void loadKernel(const std::filesystem::path &file, std::span<const KernelConstant>) override { loaded = file; }
     bool finished() override { return true; }
 
     void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t, uint32_t) override {
