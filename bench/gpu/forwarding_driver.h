@@ -20,8 +20,7 @@ public:
     void upload(uint64_t address, std::span<const std::byte> from) override { driver_->upload(address, from); }
     void download(std::span<std::byte> to, uint64_t address) override { driver_->download(to, address); }
     void clear(uint64_t address, uint64_t bytes) override { driver_->clear(address, bytes); }
-    void loadKernel(const std::filesystem::path &file,
-                    std::span<const monokernel::KernelConstant> constants) override {
+    void loadKernel(const std::filesystem::path &file, std::span<const monokernel::KernelConstant> constants) override {
         driver_->loadKernel(file, constants);
     }
     void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,

@@ -14,6 +14,8 @@ export interface Structure {
   window: number;
   /** Bytes of a value that is handed over: with a tag beside it, or its readiness in itself. */
   wordBytes: number;
+  /** The same in vectors that every unit of a lane reads, where several values may share a tag. */
+  vectorBytes: number;
   /** Bytes of a value in the KV cache. */
   cacheBytes: number;
   /** KV chunks a head. */
@@ -51,8 +53,10 @@ export interface Phase {
 }
 
 const none = (): number => 0;
-const plain: CutRules = { rowMultiple: 1, ownSlices: false };
+// A unit makes whole words of two elements: two rows, or two gate rows and their up rows.
+const plain: CutRules = { rowMultiple: 2, ownSlices: false };
 const normed: CutRules = { rowMultiple: 1, ownSlices: true };
+const gated: CutRules = { rowMultiple: 4, ownSlices: true };
 const phasesOfLayer = 5;
 
 /** `groups` lanes run side by side on a device, each on its own compute units. */
@@ -67,7 +71,7 @@ export function makePlan(shape: Shape, structure: Structure): DevicePlan {
   const groups = Math.max(1, shape.lanes / structure.devices);
   const unitsOfGroup = Math.floor(structure.units / groups);
   const matrices = laneMatrices(shape);
-  const { wordBytes: word } = structure;
+  const { wordBytes: word, vectorBytes: element } = structure;
   const rowsOf = ({ rows, depth }: { rows: number; depth: number }, units: number, rules: CutRules) => {
     const { tile } = structure;
     if (tile === undefined) return () => (rows * depth * shape.weightBytes) / units;
@@ -90,7 +94,7 @@ export function makePlan(shape: Shape, structure: Structure): DevicePlan {
       module >= shape.broadcastDelay ? phases.length - 1 - phasesOfLayer * shape.broadcastDelay : -1;
     add('qkv', {
       weights: rowsOf(matrices.qkv, unitsOfGroup, normed),
-      staged: shape.hidden * word,
+      staged: shape.hidden * element,
       past: past(layer - 1),
     });
     add('attention', {
@@ -99,14 +103,14 @@ export function makePlan(shape: Shape, structure: Structure): DevicePlan {
     });
     add('output', {
       weights: rowsOf(matrices.output, unitsOfGroup, plain),
-      staged: laneHeads * structure.chunks * (shape.headDim + 2) * word,
+      staged: laneHeads * structure.chunks * (shape.headDim * element + 2 * word),
     });
     add('gate and up', {
-      weights: rowsOf(matrices.gateUp, unitsOfGroup, { ...normed, rowMultiple: 2 }),
-      staged: shape.hidden * word,
+      weights: rowsOf(matrices.gateUp, unitsOfGroup, gated),
+      staged: shape.hidden * element,
       past: past(layer),
     });
-    add('down', { weights: rowsOf(matrices.down, unitsOfGroup, plain), staged: matrices.down.depth * word });
+    add('down', { weights: rowsOf(matrices.down, unitsOfGroup, plain), staged: matrices.down.depth * element });
   }
   const headUnits = groups * unitsOfGroup;
   const headRows = shape.vocabulary / structure.devices;
@@ -117,7 +121,7 @@ export function makePlan(shape: Shape, structure: Structure): DevicePlan {
     meets: true,
   });
   const headOfUnit = rowsOf({ rows: headRows, depth: shape.hidden }, headUnits, normed);
-  add('head', { weights: headOfUnit, staged: stream, meets: true });
+  add('head', { weights: headOfUnit, staged: shape.hidden * element, meets: true });
   const summary = 6 * word;
   add('sample', { staged: headUnits * summary, exchange: structure.exchange(summary), meets: true });
   // The next token's embedding row: one trip to memory, no hand-off of its own.

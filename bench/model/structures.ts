@@ -14,6 +14,7 @@ export const kog: Structure = {
   lookAhead: 0,
   window: 32768,
   wordBytes: 2,
+  vectorBytes: 2,
   cacheBytes: 2,
   chunks: 16,
   tile: undefined,
@@ -29,13 +30,13 @@ export const kog: Structure = {
 export const kogByDie: Structure = { ...kog, name: 'Kog, by I/O die', localWeights: true, localCache: true };
 
 /** Workgroups of native/exec/gpu/gpu_grid.cpp on 304 compute units, where Laneformer 2B has so many devices. */
-const gridOf: Record<number, number> = { 1: 280, 2: 280, 4: 280, 8: 256 };
+const gridOf: Record<number, number> = { 1: 280, 2: 280, 4: 256, 8: 256 };
 
 const overLink = (devices: number) => (bytes: number) =>
   devices > 1 ? inputs.linkLatency.value + bytes / inputs.linkRate.value : 0;
 
 /**
- * The kernel in native/kernel on gfx942: 8-byte tagged words, an f16 cache, one tile (8 vectors of 16 bytes a lane, so 32
+ * The kernel in native/kernel on gfx942: 8-byte words of a value or of two, an f16 cache, one tile (8 vectors of 16 bytes a lane, so 32
  * KiB a workgroup) asked for ahead, weights padded to whole tiles, up to eight chunks a head.
  */
 export function ours(devices: number): Structure {
@@ -46,6 +47,7 @@ export function ours(devices: number): Structure {
     lookAhead: 32768,
     window: 32768,
     wordBytes: 8,
+    vectorBytes: 4,
     cacheBytes: 2,
     chunks: 8,
     tile: { waves: 4, tileBlocks: 8, maxGroups: 2 },

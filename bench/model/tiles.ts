@@ -55,8 +55,9 @@ function cutFor(tile: TileShape, rows: number, depth: number, cut: Cut, rules: C
   const tiles = Math.ceil(Math.ceil(waveChunks / stepChunks) / tileSteps);
   const panels = Math.ceil(rows / (rowWaves * waveBlocks * blockRows));
   const least = Math.ceil(rows / (rowWaves * waveBlocks * panels));
-  const multiple = cut.rowBlocks % rules.rowMultiple === 0 ? 1 : 2;
-  const height = Math.ceil(least / multiple) * multiple;
+  const multiple = rules.rowMultiple === 1 || cut.rowBlocks % 2 === 0 ? 1 : 2;
+  let height = Math.ceil(least / multiple) * multiple;
+  while (panels > 1 && (rowWaves * waveBlocks * height) % rules.rowMultiple !== 0) height += multiple;
   if (rowWaves * waveBlocks * height > panelRows) return undefined;
   const tileBytes = tile.tileBlocks * height * stepChunks * chunkElements * 2;
   const bytes = panels * tiles * cut.groups * tile.waves * tileBytes;

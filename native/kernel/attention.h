@@ -22,7 +22,6 @@ struct AttentionUnit {
 
 /// Vectors of a unit's token in the scratch area: its queries, then its key and value.
 DEV u32 tokenVectors(const AttentionUnit &u) { return u.queries + 2; }
-DEV u32 attentionWords(Arguments &p) { return p.laneHeads * p.chunks * (p.headDim + 2); }
 DEV u32 headRows(Arguments &p) { return (p.laneHeads + 2 * p.laneKvHeads) * p.headDim; }
 
 /// A pass over the cache: some queries of one of a unit's tokens. Tokens come last first, as what a pass clears of a

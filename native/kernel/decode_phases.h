@@ -68,8 +68,8 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
                                            INLINED { stageQuad(m, w.wave, local, values); });
         });
     } else if (phase == phaseOutput) {
-        bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, p.laneHeads * p.chunks * (p.headDim + 2)),
-                       [&](u32 local, u32, float a, float b) INLINED { stagePair(m, w.wave, local, a, b); });
+        bringAttention(p, w, m, layer, edgeWords(p, p.attention, layer, lane, attentionWords(p)),
+                       [&](u32 local, u32, f32x4 values) INLINED { stageQuad(m, w.wave, local, values); });
     } else if (phase == phaseHead && p.headInput == headOwnLane) {
         stageTagged(p, w, m, waitHeadInput, layer, headWords(p, lane), normWeights(p, p.finalNorm, 0, lane));
     } else {

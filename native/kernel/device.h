@@ -26,6 +26,7 @@ using u16 = unsigned short;
 using i32 = int;
 using u32x4 = u32 __attribute__((vector_size(16)));
 using u32x2 = u32 __attribute__((vector_size(8)));
+using f32x2 = float __attribute__((vector_size(8)));
 using f32x4 = float __attribute__((vector_size(16)));
 
 /// Two neighbouring tagged words.

@@ -71,7 +71,7 @@ DEV bool sumDelayed(Arguments &p, const Worker &w, const DelayedWords &early, u3
     sum = 0.0f;
 #pragma unroll
     for (u32 i = 0; i < batchLanes; i++) {
-        missing |= Tagged::late(early.words[i], w.tag);
+        missing |= Tagged::late(early.words[i], w.tag, i);
         sum += i < p.allLanes && i != lane ? asFloat(static_cast<u32>(early.words[i])) : 0.0f;
     }
     return !anyLate(missing);

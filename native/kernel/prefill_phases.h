@@ -57,14 +57,7 @@ DEV void addedByLanes(Arguments &p, Worker &w, u32 module, u32 made, u32 lane, u
 /// Where element `index` of a product's input has its leading part; what that leaves lies a piece on.
 DEV u64 inputElement(u64 vector, u32 index) { return vector + (index >> 3) * (2 * pieceBytes) + (index & 7) * 2; }
 
-/// Stores two neighbours of a product's input.
-DEV void storeInputPair(u64 vector, u32 index, float a, float b) {
-    const SplitPair parts = splitPair(a, b);
-    const u64 at = inputElement(vector, index);
-    deviceStore(global<u32>(at), parts.leading);
-    deviceStore(global<u32>(at + pieceBytes), parts.remainder);
-}
-/// Stores four, at a multiple of four.
+/// Stores four neighbours of a product's input, at a multiple of four.
 DEV void storeInputQuad(u64 vector, u32 index, f32x4 values) {
     const SplitPair low = splitPair(values[0], values[1]), high = splitPair(values[2], values[3]);
     const u64 at = inputElement(vector, index);
@@ -193,11 +186,10 @@ DEV void mergeTokens(Arguments &all, Worker &w, u32 layer, u32 lane, const Step 
     if (w.wave >= depthWaves(m)) { // these bring what others bring too
         return;
     }
-    const u32 chunkWords = p.laneHeads * p.chunks * (p.headDim + 2);
     for (u32 token = w.member; token < step.count; token += p.members) {
         const u64 out = inputVector(p, p.prefillHeads, layer, lane, token, p.laneHeads * p.headDim);
-        bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, chunkWords),
-                       [&](u32, u32 index, float a, float b) INLINED { storeInputPair(out, index, a, b); });
+        bringAttention(p, w, m, layer, prefillWords(p, p.prefillAttention, layer, lane, token, attentionWords(p)),
+                       [&](u32, u32 index, f32x4 values) INLINED { storeInputQuad(out, index, values); });
         publishReady(p, w, p.headsReady, layer, lane, token);
     }
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "worker.h"
+#include "phases.h"
 
 // The running softmax of a wave that attends to a part of the cache, and what its workgroup's waves hand over together.
 
@@ -56,20 +56,21 @@ DEV void keepSoftmax(Arguments &p, const Worker &w, u32 kept, const Softmax<quer
     rejoin();
 }
 
-/// Adds up the waves' softmaxes of a pass with `count` queries and publishes the chunk's in `out` (tagged words of
-/// [heads, chunks, headDim + 2]), the first query's as head `head`.
+/// Adds up the waves' softmaxes of a pass with `count` queries and publishes the chunk's in `out` (chunkWords() of
+/// [heads, chunks]), the first query's as head `head`. A thread has two neighbouring values, or maximum and sum.
 DEV void publishChunk(Arguments &all, const Worker &w, u32 kept, u64 out, u32 head, u32 count, u32 chunk) {
     Arguments &p = *refresh(&all);
     const u32 width = p.headDim + 2;
-    constexpr u32 wordThreads = workgroupThreads / maxQueries; // that share a query's words
-    for (u32 q = threadIndex() / wordThreads; q < count; q += maxQueries) {
-        for (u32 word = threadIndex() % wordThreads; word <= p.headDim; word += wordThreads) {
-            float tops[workgroupWaves], parts[workgroupWaves], top = -1e30f, sum = 0.0f;
+    constexpr u32 pairThreads = workgroupThreads / maxQueries; // that share a query's pairs
+    for (u32 q = threadIndex() / pairThreads; q < count; q += maxQueries) {
+        for (u32 pair = threadIndex() % pairThreads; 2 * pair < width; pair += pairThreads) {
+            f32x2 parts[workgroupWaves];
+            float tops[workgroupWaves], top = -1e30f, first = 0.0f, second = 0.0f;
 #pragma unroll
             for (u32 v = 0; v < workgroupWaves; v++) { // all loads at once
-                const u32 at = kept + (v * maxQueries + q) * width;
-                tops[v] = *shared(at);
-                parts[v] = *shared(at + 1 + word);
+                SHARED const float *at = shared(kept + (v * maxQueries + q) * width);
+                tops[v] = *at;
+                parts[v] = *(SHARED const f32x2 *)(at + 2 * pair);
             }
 #pragma unroll
             for (u32 v = 0; v < workgroupWaves; v++) {
@@ -77,12 +78,16 @@ DEV void publishChunk(Arguments &all, const Worker &w, u32 kept, u64 out, u32 he
             }
 #pragma unroll
             for (u32 v = 0; v < workgroupWaves; v++) {
-                sum += exponential2(tops[v] - top) * parts[v];
+                const float keep = exponential2(tops[v] - top);
+                first += keep * parts[v][0];
+                second += keep * parts[v][1];
             }
-            const u32 base = ((head + q) * p.chunks + chunk) * width;
-            publish(out, base + 1 + word, sum, w.tag);
-            if (word == 0) {
-                publish(out, base, top, w.tag);
+            const u64 words = out + static_cast<u64>((head + q) * p.chunks + chunk) * chunkWords(p) * 8;
+            if (pair == 0) {
+                publish(words, 0, top, w.tag);
+                publish(words, 1, second, w.tag);
+            } else {
+                publishWord(global<u64>(words) + 1 + pair, packedWord(first, second, w.tag));
             }
         }
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "worker.h"
+#include "phases.h"
 
 // The input of a matrix product: each wave brings the part of a vector that its rows of weights need. A decode step
 // stages it in shared memory, where the same wave reads it; a prefill step publishes it for all. Either way an element
@@ -9,8 +9,8 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchQuads = 3;     ///< times four elements that a lane waits for at once
-constexpr u32 longBatchQuads = 6; ///< of a vector that is staged as it is, where a wave's part of it is long
+constexpr u32 batchQuads = 4;     ///< times four elements that a lane waits for at once
+constexpr u32 longBatchQuads = 8; ///< of a vector that is staged as it is, where a wave's part of it is long
 
 /// The part of a vector that a wave brings, four elements a lane at a time.
 struct Slice {
@@ -36,13 +36,6 @@ DEV u32 stageOffset(MatrixArguments &m, u32 wave, u32 index) {
     return (wave * m.steps * 4 + (index >> 3)) * 8 + ((index & 7) >> 1);
 }
 
-DEV void stagePair(MatrixArguments &m, u32 wave, u32 index, float a, float b) {
-    SHARED u32 *at = (SHARED u32 *)shared(stageOffset(m, wave, index));
-    const SplitPair parts = splitPair(a, b);
-    at[0] = parts.leading;
-    at[4] = parts.remainder;
-}
-
 DEV void stageQuad(MatrixArguments &m, u32 wave, u32 index, f32x4 values) {
     SHARED u32x2 *at = (SHARED u32x2 *)shared(stageOffset(m, wave, index));
     const SplitPair low = splitPair(values[0], values[1]), high = splitPair(values[2], values[3]);
@@ -59,8 +52,8 @@ DEV float stagedValue(MatrixArguments &m, u32 wave, u32 index) {
 
 DEV void stageZeros(MatrixArguments &m, const Worker &w) {
     const Slice slice = sliceOf(m, w.wave);
-    for (u32 index = slice.count + 2 * w.lane; index < slice.padded; index += 2 * waveLanes) {
-        stagePair(m, w.wave, index, 0.0f, 0.0f);
+    for (u32 index = slice.count + 4 * w.lane; index < slice.padded; index += 4 * waveLanes) {
+        stageQuad(m, w.wave, index, f32x4{});
     }
     rejoin();
 }
@@ -209,37 +202,45 @@ DEV void stageTagged(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
     storeNormSum(p, w, squares);
 }
 
-/// Gives put(index in the slice, index, a, b) the heads' outputs, merging the chunks of the KV cache that different
-/// workgroups attended to: each chunk gives its maximum score, its sum of weights and its weighted sum of values.
+/// The words of attention: in turn the tagged pair of a chunk and a packed pair of its values.
+struct Attended {
+    DEV_MEMBER static u32 late(u64 word, u32 tag, u32 index) {
+        return index % 2 == 0 ? Tagged::late(word, tag, index) : Packed::late(word, tag, index);
+    }
+};
+
+/// Gives put(index in the slice, index, values) the heads' outputs, four by four, merging the chunks of the KV cache
+/// that different workgroups attended to: each chunk gives its maximum score, its sum of weights and its weighted sum
+/// of values.
 template <class Put>
 DEV void bringAttention(Arguments &p, Worker &w, MatrixArguments &m, u32 layer, u64 words, Put put) {
     const Slice slice = sliceOf(m, w.wave);
-    const u32 chunkWords = p.headDim + 2;
-    for (u32 base = 0; base < slice.count; base += 2 * waveLanes) {
-        const u32 local = base + 2 * w.lane;
-        const u32 index = slice.begin + minimum(local, slice.count - 2);
+    for (u32 base = 0; base < slice.count; base += 4 * waveLanes) {
+        const u32 local = quadPlace(w, base, 0);
+        const u32 index = slice.begin + minimum(local, slice.count - 4);
         const u32 head = quotient(index, p.headDimDivisor), element = index - head * p.headDim;
-        GLOBAL const u64 *chunks = global<const u64>(words) + head * p.chunks * chunkWords;
-        float top = -1e30f, total = 0.0f, a = 0.0f, b = 0.0f;
+        GLOBAL const u64 *chunks = global<const u64>(words) + head * p.chunks * chunkWords(p);
+        float top = -1e30f, total = 0.0f;
+        f32x4 sum{};
         for (u32 c = 0; c < p.chunks; c += batchChunks) {
-            float x[2 * batchChunks], y[2 * batchChunks];
-            collect(p, w, waitAttention, layer, x, y, [&](u32 i) INLINED {
-                return chunks + minimum(c + (i >> 1), p.chunks - 1) * chunkWords + ((i & 1) != 0 ? 2 + element : 0);
+            WordPair pairs[2 * batchChunks];
+            awaitPairs<Attended>(p, w, waitAttention, layer, pairs, [&](u32 i) INLINED {
+                return chunks + minimum(c + (i >> 1), p.chunks - 1) * chunkWords(p) +
+                       ((i & 1) != 0 ? 2 + (element >> 1) : 0);
             });
 #pragma unroll
             for (u32 i = 0; i < batchChunks; i++) {
-                const float score = c + i < p.chunks ? x[2 * i] : -1e30f;
+                const float score = c + i < p.chunks ? asFloat(static_cast<u32>(pairs[2 * i].first)) : -1e30f;
                 const float peak = larger(top, score);
                 const float keep = exponential2(top - peak);
                 const float add = c + i < p.chunks ? exponential2(score - peak) : 0.0f;
-                total = total * keep + y[2 * i] * add;
-                a = a * keep + x[2 * i + 1] * add;
-                b = b * keep + y[2 * i + 1] * add;
+                total = total * keep + asFloat(static_cast<u32>(pairs[2 * i].second)) * add;
+                sum = sum * keep + valuesOf(pairs[2 * i + 1]) * add;
                 top = peak;
             }
         }
         if (local < slice.count) {
-            put(local, index, a / total, b / total);
+            put(local, index, sum / total);
         }
         rejoin();
     }

@@ -131,13 +131,14 @@ DEV bool waitOn(Arguments &p, Worker &w, u32 edge, u32 layer, u32 &spins) {
     return true;
 }
 
-/// The formats of words. late: not 0 if a word does not carry the tag. Such differences are or-ed and looked at once:
-/// comparing each would take a scalar register pair or a predicate of its own.
+/// The formats of words. late: not 0 if the word, or one of the pair, `index` of those waited for does not carry the
+/// tag. Such differences are or-ed and looked at once: comparing each would take a scalar register pair or a predicate
+/// of its own.
 struct Tagged {
-    DEV_MEMBER static u32 late(u64 word, u32 tag) { return static_cast<u32>(word >> 32) ^ tag; }
+    DEV_MEMBER static u32 late(u64 word, u32 tag, u32) { return static_cast<u32>(word >> 32) ^ tag; }
 };
 struct Packed {
-    DEV_MEMBER static u32 late(u64 word, u32 tag) { return (static_cast<u32>(word >> 32) ^ tag << 16) >> 16; }
+    DEV_MEMBER static u32 late(u64 word, u32 tag, u32) { return (static_cast<u32>(word >> 32) ^ tag << 16) >> 16; }
 };
 DEV bool anyLate(u32 differences) { return any(opaqueLane(differences) != 0); }
 
@@ -146,8 +147,9 @@ DEV bool anyLate(u32 differences) { return any(opaqueLane(differences) != 0); }
 /// loads. Whole-wave.
 template <class Format, u32 N, class From>
 DEV void awaitPairs(Arguments &p, Worker &w, u32 edge, u32 layer, WordPair (&pairs)[N], From from) {
-    const auto late = [&](const WordPair &pair)
-                          INLINED { return Format::late(pair.first, w.tag) | Format::late(pair.second, w.tag); };
+    const auto late = [&](const WordPair &pair, u32 index) INLINED {
+        return Format::late(pair.first, w.tag, index) | Format::late(pair.second, w.tag, index);
+    };
     u32 spins = 0;
     for (;;) {
         u32 missing = 0;
@@ -157,12 +159,13 @@ DEV void awaitPairs(Arguments &p, Worker &w, u32 edge, u32 layer, WordPair (&pai
         }
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
-            missing |= late(pairs[i]);
+            missing |= late(pairs[i], i);
         }
         if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             break;
         }
-        while (N > 1 && spinsOnLast && anyLate(late(pollPair(from(N - 1)))) && waitOn(p, w, edge, layer, spins)) {
+        while (N > 1 && spinsOnLast && anyLate(late(pollPair(from(N - 1)), N - 1)) &&
+               waitOn(p, w, edge, layer, spins)) {
         }
     }
 }
@@ -179,7 +182,7 @@ DEV void awaitWords(Arguments &p, Worker &w, u32 edge, u32 layer, u64 (&words)[N
         }
 #pragma unroll
         for (u32 i = 0; i < N; i++) {
-            missing |= Format::late(words[i], w.tag);
+            missing |= Format::late(words[i], w.tag, i);
         }
         if (!anyLate(missing) || !waitOn(p, w, edge, layer, spins)) {
             return;
@@ -210,6 +213,10 @@ DEV void collectWords(Arguments &p, Worker &w, u32 edge, u32 layer, u32 (&values
     }
 }
 
+DEV f32x4 valuesOf(WordPair packed) {
+    return f32x4{firstOf(packed.first), secondOf(packed.first), firstOf(packed.second), secondOf(packed.second)};
+}
+
 /// Waits for N times four neighbouring values a lane, in packed words.
 template <u32 N, class From>
 DEV void collectPacked(Arguments &p, Worker &w, u32 edge, u32 layer, f32x4 (&values)[N], From from) {
@@ -217,8 +224,7 @@ DEV void collectPacked(Arguments &p, Worker &w, u32 edge, u32 layer, f32x4 (&val
     awaitPairs<Packed>(p, w, edge, layer, pairs, from);
 #pragma unroll
     for (u32 i = 0; i < N; i++) {
-        values[i] = f32x4{firstOf(pairs[i].first), secondOf(pairs[i].first), firstOf(pairs[i].second),
-                          secondOf(pairs[i].second)};
+        values[i] = valuesOf(pairs[i]);
     }
 }
 

@@ -252,13 +252,43 @@ uint64_t streamed(const GpuLayout &layout) {
     return bytes;
 }
 
+/// Rows of a matrix that become one packed word, or are on their own.
+uint32_t packedRows(uint32_t matrix) {
+    return matrix == kernel::matrixGateUp                                   ? 4u
+           : matrix == kernel::matrixOutput || matrix == kernel::matrixDown ? 2u
+                                                                            : 1u;
+}
+
+/// Packed words have one writer: no workgroup or panel begins in the middle of one, nor a run of rows of a prefill step
+/// in the middle of two rows.
+TEST(packedWordsAreMadeByOneWorkgroup) {
+    for (const auto &[hidden, heads, ffn] :
+         {std::array{1024u, 16u, 4096u}, {3072u, 32u, 12288u}, {1536u, 16u, 8992u}}) {
+        const Plan plan = largePlan(hidden, heads, ffn);
+        for (const char *target : {"sm_80", "sm_90", "gfx942"}) {
+            for (uint32_t units = 3; units <= 304; units += units < 40 ? 1 : 11) {
+                for (const uint32_t devices : {1u, 4u}) {
+                    const GpuLayout layout = layOut(plan, {target, "test", 0, units, 0}, {{}, 1, 0}, devices);
+                    for (uint32_t i = 0; i < kernel::matrixCount; i++) {
+                        const kernel::PackedMatrix &m = layout.parameters.matrices[i];
+                        const uint32_t rows = packedRows(i), rowWaves = layout.target.waves() >> m.depthWavesLog2;
+                        const uint32_t run = layout.target.tileBlocks / m.tileSteps * m.blockRows;
+                        CHECK(m.memberRows % rows == 0 && (rows == 1 || run % 2 == 0) && m.blockRows <= 16);
+                        CHECK(m.panels == 1 || rowWaves * m.waveRows % rows == 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The same matrices cut for `members` workgroups a lane.
 GpuLayout cutFor(uint32_t members, GpuLayout layout) {
     for (uint32_t i = 0; i < kernel::matrixCount; i++) {
         kernel::PackedMatrix &m = layout.parameters.matrices[i];
         const uint32_t sharing = i == kernel::matrixHead ? members * layout.parameters.allLanes : members;
         m = chooseLayout(layout.target, m.laneRows, m.depth, sharing,
-                         {.rowMultiple = i == kernel::matrixGateUp ? 2u : 1u, .depthWaves = 1u << m.depthWavesLog2});
+                         {.rowMultiple = packedRows(i), .depthWaves = 1u << m.depthWavesLog2});
     }
     return layout;
 }

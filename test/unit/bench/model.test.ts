@@ -75,14 +75,14 @@ test('machine model: tiles are padded as native/exec/gpu/matrix_packing.cpp pads
   // chooseLayout and memberBytes for the 2B shape's matrices over 304 and 38 workgroups: rows, depth, rules, bytes.
   const expected: [number, number, number, boolean, number][] = [
     [3, 3072, 1, true, 18432],
-    [11, 384, 1, false, 12288],
-    [12, 3072, 2, true, 73728],
-    [11, 1536, 1, false, 36864],
+    [12, 384, 2, false, 12288],
+    [12, 3072, 4, true, 73728],
+    [12, 1536, 2, false, 36864],
     [14, 3072, 1, true, 86016],
     [21, 3072, 1, true, 135168],
-    [81, 384, 1, false, 67584],
-    [82, 3072, 2, true, 516096],
-    [81, 1536, 1, false, 258048],
+    [82, 384, 2, false, 67584],
+    [84, 3072, 4, true, 516096],
+    [82, 1536, 2, false, 258048],
     [106, 3072, 1, true, 688128],
   ];
   for (const [rows, depth, rowMultiple, ownSlices, bytes] of expected) {
