@@ -143,17 +143,18 @@ struct Parameters {
     u64 peers; ///< u64 [devices]: what to add to a mailbox's address for device (device + i) % devices
     u64 abort; ///< mailbox u64: the wait that failed and where, 0 while all is well
 
-    // Edges: 8-byte words of a value (low) and the step's tag (high).
-    u64 queryKeyValue; ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
-    u64 attention;     ///< [layers, lanes, laneHeads, chunks, headDim + 2]
-    u64 outputPartial; ///< mailbox [layers, allLanes, hidden]: what a lane's attention gives
-    u64 outputUpdate; ///< [layers, lanes, hidden]: what is added to a stream; where all add the same, in lane 0's place
-    u64 activation;   ///< [layers, lanes, laneFfn]
-    u64 downPartial;  ///< as outputPartial, of the feed-forward block
-    u64 downUpdate;   ///< as outputUpdate
-    u64 headLanes;    ///< mailbox [allLanes, hidden]
-    u64 headSum;      ///< [hidden]
-    u64 summaries;    ///< [2, workgroups, summaryWords]
+    // Edges: 8-byte words of a value and the step's tag, or, where "packed" is said, of two values (worker.h).
+    u64 queryKeyValue;   ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
+    u64 attention;       ///< [layers, lanes, laneHeads, chunks] of chunkWords() (phases.h)
+    u64 outputPartial;   ///< mailbox [layers, allLanes, hidden]: what a lane's attention gives
+    u64 outputUpdate;    ///< packed [layers, lanes, hidden]: what is added to a stream; where all add the same, in lane
+                         ///< 0's
+    u64 activation;      ///< packed [layers, lanes, laneFfn]
+    u64 downPartial;     ///< as outputPartial, of the feed-forward block
+    u64 downUpdate;      ///< as outputUpdate
+    u64 headLanes;       ///< mailbox [allLanes, hidden]
+    u64 headSum;         ///< packed [hidden]
+    u64 summaries;       ///< [2, workgroups, summaryWords]
     u64 deviceSummaries; ///< mailbox [2, devices, summaryWords]: a device's workgroups' summaries in one
     u64 logits;          ///< in device 0's mailboxes: [vocabulary]
     u64 decision;        ///< mailbox [2]: device 0's workgroup 0's
@@ -162,8 +163,8 @@ struct Parameters {
     u64 prefillScale;         ///< [layers, 2, lanes, tokens]: 1 / rms
     u64 prefillQueryKeyValue; ///< [layers, lanes, tokens, rows of q, k and v]
     u64 prefillCached;        ///< [layers, lanes, tokens, laneKvHeads]: the cache holds this position
-    u64 prefillAttention;     ///< [layers, lanes, tokens, laneHeads, chunks, headDim + 2]
-    u64 prefillPartial;       ///< mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
+    u64 prefillAttention;     ///< [layers, lanes, tokens, laneHeads, chunks] of chunkWords()
+    u64 prefillPartial;       ///< packed mailbox [layers, 2, allLanes, tokens, hidden]: what a lane's module gives
     u64 normedReady;          ///< [layers, 2, lanes, waves, tokens]: a wave's part of prefillNormed is there
     u64 headsReady;           ///< [layers, lanes, waves, tokens]: likewise
     u64 activationReady;      ///< [layers, lanes, members]: what a workgroup makes of prefillActivation is there

@@ -82,8 +82,8 @@ void GpuShard::clearEdges() {
         driver_->clear(parameters_.tickets, layout_.edgesEnd - layout_.edgesBegin);
         driver_->clear(parameters_.abort, layout_.mailboxEdgesEnd);
     });
-    std::memset(pinned_.host, 0,
-                sizeof(Result)); // tags begin anew: what an earlier request left must not fit a new one
+    // Tags begin anew: what an earlier request left must not fit a new one.
+    std::memset(pinned_.host, 0, sizeof(Result));
     std::memset(pinned_.host + ringOffset, 0, (layout_.tokenCapacity + 1) * ringEntryBytes);
 }
 

@@ -90,7 +90,7 @@ kernel::Result GpuTeam::finish(uint32_t tagBase) {
     return first;
 }
 
-/// All edges and tickets of all devices as new.
+/// All edges, tickets and results of all devices as new.
 void GpuTeam::clearEdges() {
     clean_ = false;
     for (GpuShard &shard : shards_) {
