@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 
 namespace monokernel {
@@ -23,6 +22,18 @@ std::string_view trimmed(std::string_view text) {
     return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
 }
 
+/// The number whose decimal digits these are, if there is nothing else.
+std::optional<uint32_t> wholeNumber(std::string_view digits) {
+    if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != digits.npos) {
+        return std::nullopt;
+    }
+    uint32_t number = 0;
+    for (const char digit : digits) {
+        number = number * 10 + static_cast<uint32_t>(digit - '0');
+    }
+    return number;
+}
+
 /// The load that `instruction` is, which begins with "ld.param." and has no semicolon, if it is such a one.
 std::optional<ParameterLoad> readLoad(std::string_view instruction) {
     instruction.remove_prefix(load.size());
@@ -31,21 +42,25 @@ std::optional<ParameterLoad> readLoad(std::string_view instruction) {
         open == instruction.npos || close == instruction.npos || close < open) {
         return std::nullopt;
     }
-    ParameterLoad found{trimmed(instruction.substr(3, comma - 3))};
+    const std::string_view to = trimmed(instruction.substr(3, comma - 3));
     const std::string_view address = instruction.substr(open + 1, close - open - 1);
-    const size_t plus = address.find('+');
-    const std::string_view name = trimmed(address.substr(0, plus));
-    if (!found.to.starts_with('%') || !name.ends_with(parameter)) {
+    const size_t plus = std::min(address.find('+'), address.size());
+    const std::optional<uint32_t> offset = plus == address.size() ? 0 : wholeNumber(trimmed(address.substr(plus + 1)));
+    if (!to.starts_with('%') || !trimmed(address.substr(0, plus)).ends_with(parameter) || !offset.has_value()) {
         return std::nullopt;
     }
-    if (plus != address.npos) {
-        const std::string_view digits = trimmed(address.substr(plus + 1));
-        const char *end = digits.data() + digits.size();
-        if (std::from_chars(digits.data(), end, found.offset).ptr != end) {
-            return std::nullopt;
+    return ParameterLoad{to, *offset};
+}
+
+/// What stands in the text in place of `instruction`, which begins with a load of a parameter.
+std::string replaced(std::string_view instruction, std::span<const KernelConstant> constants) {
+    if (const std::optional<ParameterLoad> found = readLoad(instruction)) {
+        const auto constant = std::ranges::find(constants, found->offset, &KernelConstant::offset);
+        if (constant != constants.end()) {
+            return "mov.b32 " + std::string(found->to) + ", " + std::to_string(constant->bits);
         }
     }
-    return found;
+    return std::string(instruction);
 }
 
 } // namespace
@@ -56,14 +71,8 @@ std::string withConstants(std::string_view ptx, std::span<const KernelConstant> 
     for (size_t at = 0; at < ptx.size();) {
         const size_t begin = std::min(ptx.find(load, at), ptx.size()), end = std::min(ptx.find(';', begin), ptx.size());
         text += ptx.substr(at, begin - at);
-        const std::string_view instruction = ptx.substr(begin, end - begin);
-        const auto found = instruction.empty() ? std::nullopt : readLoad(instruction);
-        const auto constant = std::ranges::find_if(
-            constants, [&](const KernelConstant &each) { return found && each.offset == found->offset; });
-        if (constant != constants.end()) {
-            text.append("mov.b32 ").append(found->to).append(", ").append(std::to_string(constant->bits));
-        } else {
-            text += instruction;
+        if (begin < end) {
+            text += replaced(ptx.substr(begin, end - begin), constants);
         }
         at = end;
     }

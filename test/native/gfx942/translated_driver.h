@@ -41,7 +41,8 @@ public:
     void download(std::span<std::byte> to, uint64_t address) override;
     void clear(uint64_t address, uint64_t bytes) override;
     /// Throws ExecutionError when the file is not the object that was translated.
-    void loadKernel(const std::filesystem::path &file, std::span<const ::monokernel::KernelConstant> constants) override;
+    void loadKernel(const std::filesystem::path &file,
+                    std::span<const ::monokernel::KernelConstant> constants) override;
     void launch(std::span<const std::byte> parameters, uint32_t workgroups, uint32_t threads,
                 uint32_t sharedBytes) override;
     /// Runs some more; throws ExecutionError with the fault's message.
