@@ -44,7 +44,7 @@ DEV u64 packedWord(float first, float second, u32 tag) {
 }
 /// The values of a packed word. What it has not got of them is taken to be like the byte above: right on average, at
 /// most 2^-15 off (root of the mean square 2^-16.3; what the matrix cores take is good to 2^-17), and exact for zeros,
-/// infinities, bf16s and what is not a number.
+/// infinities and bf16s. What arithmetic makes that is not a number stays so.
 DEV float firstOf(u64 word) { return asFloat(bytesOf<0, 0, 1, 2>(static_cast<u32>(word), 0)); }
 DEV float secondOf(u64 word) {
     return asFloat(bytesOf<3, 3, 4, 5>(static_cast<u32>(word), static_cast<u32>(word >> 32)));
@@ -84,6 +84,7 @@ template <class Store> DEV void packNeighbours(u32 index, float value, bool own,
     }
     rejoin();
 }
+
 /// The same place in device 0's mailboxes.
 DEV u64 atFirstDevice(Arguments &p, u64 words) {
     return p.device == 0 ? words : words + global<const u64>(p.peers)[p.devices - p.device];
