@@ -148,14 +148,6 @@ Loaded load(std::span<const GpuDevice> devices, const Model &model, const GpuLay
     return loaded;
 }
 
-/// Another kernel in the place of device `index`'s.
-void loadKernel(GpuDriver &driver, const std::filesystem::path &folder, const GpuLayout &layout, uint32_t index) {
-    kernel::Parameters p = layout.parameters;
-    p.device = index;
-    p.firstLane = index * p.lanes;
-    driver.loadKernel(folder / layout.target.file, kernelConstants(p));
-}
-
 using Folders = std::vector<std::filesystem::path>;
 
 void benchShape(const char *name, const bench::Shape &shape, std::span<const GpuDevice> devices, const Folders &kernels,
@@ -177,7 +169,8 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
                 std::printf("%s:\n", kernels[i].c_str());
             }
             for (size_t d = 0; i > 0 && d < loaded.drivers.size(); d++) { // the first one is loaded
-                loadKernel(*loaded.drivers[d], kernels[i], layout, static_cast<uint32_t>(d));
+                loaded.drivers[d]->loadKernel(kernels[i] / layout.target.file,
+                                              kernelConstants(parametersOf(layout, static_cast<uint32_t>(d))));
             }
             const Speed speed = measure(*loaded.executor, shape.vocabulary, promptLength, 256, 6);
             if (count == 1) {

@@ -29,7 +29,7 @@ using u32x2 = u32 __attribute__((vector_size(8)));
 using f32x2 = float __attribute__((vector_size(8)));
 using f32x4 = float __attribute__((vector_size(16)));
 
-/// Two neighbouring tagged words.
+/// Two neighbouring words of what is handed over (words.h).
 struct WordPair {
     u64 first, second;
 };

@@ -143,9 +143,9 @@ struct Parameters {
     u64 peers; ///< u64 [devices]: what to add to a mailbox's address for device (device + i) % devices
     u64 abort; ///< mailbox u64: the wait that failed and where, 0 while all is well
 
-    // Edges: 8-byte words of a value and the step's tag, or, where "packed" is said, of two values (worker.h).
+    // Edges: 8-byte words of a value and the step's tag, or, where "packed" is said, of two values (words.h).
     u64 queryKeyValue;   ///< [layers, lanes, laneHeads + 2 laneKvHeads, headDim]
-    u64 attention;       ///< [layers, lanes, laneHeads, chunks] of chunkWords() (phases.h)
+    u64 attention;       ///< [layers, lanes, laneHeads, chunks] of chunkWords()
     u64 outputPartial;   ///< mailbox [layers, allLanes, hidden]: what a lane's attention gives
     u64 outputUpdate;    ///< packed [layers, lanes, hidden]: what is added to a stream; where all add the same, in lane
                          ///< 0's
@@ -200,8 +200,12 @@ constexpr u32 maxPrefillTokens = 16;
 /// then what these leave.
 constexpr u32 inputBytes(u32 elements) { return (elements + 7) / 8 * 32; }
 
-/// Bytes of a vector in packed words, of two elements each (worker.h).
+/// Bytes of a vector in packed words, of two elements each (words.h).
 constexpr u32 packedBytes(u32 elements) { return elements * 4; }
+
+/// Words in which a head's attention to a chunk of the cache is handed over: tagged ones of the scores' maximum and of
+/// the sum of weights, then packed ones of the weighted values.
+constexpr u32 chunkWords(u32 headDim) { return 2 + headDim / 2; }
 
 /// Words of a workgroup's summary of a step.
 enum Summary : u32 { summaryBest, summaryToken, summaryLogit, summaryMax, summarySum, summaryCancel, summaryWords };

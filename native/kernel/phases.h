@@ -1,7 +1,7 @@
 #pragma once
 
 #include "phase_order.h"
-#include "worker.h"
+#include "waits.h"
 
 // The phases of a step and where they keep what they hand over.
 
@@ -32,9 +32,7 @@ DEV u64 edgeWords(Arguments &p, u64 edge, u32 layer, u32 lane, u32 words) {
     return edge + (static_cast<u64>(layer) * p.lanes + lane) * words * 8;
 }
 
-/// Words in which a head's attention to a chunk of the cache is handed over: tagged ones of the scores' maximum and of
-/// the sum of weights, then packed ones of the weighted values.
-DEV u32 chunkWords(Arguments &p) { return 2 + (p.headDim >> 1); }
+DEV u32 chunkWords(Arguments &p) { return chunkWords(p.headDim); }
 DEV u32 attentionWords(Arguments &p) { return p.laneHeads * p.chunks * chunkWords(p); }
 
 DEV u64 activationWords(Arguments &p, u32 layer, u32 lane) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "worker.h"
+#include "waits.h"
 
 namespace monokernel::kernel {
 

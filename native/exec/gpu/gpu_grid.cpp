@@ -14,7 +14,7 @@ using kernel::PackedMatrix;
 using kernel::Parameters;
 
 constexpr uint32_t maxCacheChunks = 8; ///< of a KV head
-constexpr uint32_t packed = 2;         ///< elements of a packed word, which one workgroup makes (kernel/worker.h)
+constexpr uint32_t packed = 2;         ///< elements of a packed word, which one workgroup makes (kernel/words.h)
 
 /// Workgroups that would share a lane if one device had all lanes.
 uint32_t membersOnOneDevice(const Parameters &p, const GpuDevice &device) {

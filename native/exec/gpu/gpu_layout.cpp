@@ -234,7 +234,7 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     layout.edgesBegin = arena.end();
     p.tickets = arena.take(p.xccs * 32ull * 4);
     p.queryKeyValue = arena.take(layers * lanes * p.matrices[kernel::matrixQkv].laneRows * word);
-    p.attention = arena.take(layers * lanes * p.laneHeads * p.chunks * (p.headDim / 2 + 2) * word);
+    p.attention = arena.take(layers * lanes * p.laneHeads * p.chunks * kernel::chunkWords(p.headDim) * word);
     p.activation = arena.take(layers * lanes * kernel::packedBytes(p.laneFfn));
     p.outputUpdate = arena.take(layers * lanes * kernel::packedBytes(p.hidden));
     p.downUpdate = arena.take(layers * lanes * kernel::packedBytes(p.hidden));
@@ -244,7 +244,7 @@ void placeEdges(GpuLayout &layout, Arena &arena) {
     p.prefillScale = arena.take(2 * steps * word);
     p.prefillQueryKeyValue = arena.take(steps * p.matrices[kernel::matrixQkv].laneRows * word);
     p.prefillCached = arena.take(steps * p.laneKvHeads * word);
-    p.prefillAttention = arena.take(steps * p.laneHeads * p.chunks * (p.headDim / 2 + 2) * word);
+    p.prefillAttention = arena.take(steps * p.laneHeads * p.chunks * kernel::chunkWords(p.headDim) * word);
     p.normedReady = arena.take(2 * steps * layout.target.waves() * word);
     p.headsReady = arena.take(steps * layout.target.waves() * word);
     p.activationReady = arena.take(layers * lanes * p.members * word);
@@ -332,6 +332,13 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     layout.ownBytes = arena.end();
     placeMailboxes(layout);
     return layout;
+}
+
+Parameters parametersOf(const GpuLayout &layout, uint32_t index) {
+    Parameters p = layout.parameters;
+    p.device = index;
+    p.firstLane = index * p.lanes;
+    return p;
 }
 
 void rebase(Parameters &p, uint64_t own, uint64_t mailboxes) {

@@ -31,6 +31,9 @@ struct GpuLayout {
 /// that cannot be shared by so many, naming the limit.
 GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &options, uint32_t devices = 1);
 
+/// The parameters of device `index` of those that share the model, with offsets for addresses.
+kernel::Parameters parametersOf(const GpuLayout &layout, uint32_t index);
+
 /// Turns the layout's offsets into addresses.
 void rebase(kernel::Parameters &parameters, uint64_t own, uint64_t mailboxes);
 

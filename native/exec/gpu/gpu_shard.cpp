@@ -34,9 +34,7 @@ template <class Call> auto GpuShard::named(Call call) const {
 
 GpuShard::GpuShard(std::unique_ptr<GpuDriver> driver, const GpuLayout &layout, uint32_t index,
                    const GpuOptions &options)
-    : driver_(std::move(driver)), layout_(layout), parameters_(layout.parameters) {
-    parameters_.device = index;
-    parameters_.firstLane = index * parameters_.lanes;
+    : driver_(std::move(driver)), layout_(layout), parameters_(parametersOf(layout, index)) {
     named([&] {
         const uint64_t page = kernel::pageBytes;
         const uint64_t own = (driver_->allocate(layout.ownBytes + page) + page - 1) / page * page;

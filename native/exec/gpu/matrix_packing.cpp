@@ -47,7 +47,7 @@ PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBloc
         target.waveLanes == 64 && (rules.rowMultiple == 1 || rowBlocks % 2 == 0) ? 1 : 2; // a run's pairs lie together
     m.blockRows = roundUp(m.blockRows, blockMultiple);
     while (m.panels > 1 && rowWaves * groups * rowBlocks * m.blockRows % rules.rowMultiple != 0) {
-        m.blockRows += blockMultiple; // at most 16: so panels are cut between multiples
+        m.blockRows += blockMultiple; // ends at 16 at the latest, a multiple of all
     }
     m.waveRows = groups * rowBlocks * m.blockRows;
     m.fetchTiles = tilesOfFetch(target, m);

@@ -5,6 +5,7 @@
 #include "exec/gpu/ptx_constants.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <filesystem>
 #include <set>

@@ -44,8 +44,6 @@ private:
     bool cleared_ = false;
 };
 
-} // namespace
-
 /// A copy of a golden checkpoint with a longer context.
 std::filesystem::path withContext(const std::string &name, uint32_t positions) {
     const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("monokernel-context-" + name);
@@ -59,6 +57,8 @@ std::filesystem::path withContext(const std::string &name, uint32_t positions) {
     std::ofstream(folder / "config.json") << config;
     return folder;
 }
+
+} // namespace
 
 /// Requests that may take many steps and end at their first token, until all tags have been handed out twice. Nothing
 /// of an earlier request with the same tags is taken for a new one's: neither words nor tokens.
