@@ -37,7 +37,7 @@ interface Task {
 }
 
 const full: Effort = {
-  repeats: { wanted: 5, rounds: 8 },
+  repeats: { wanted: 5, rounds: 12 },
   seconds: 0.4,
   depths: [0, 512],
   coldPrompts: [64, 512, 1800],
@@ -46,7 +46,7 @@ const full: Effort = {
 };
 const speedOnly: Effort = { ...full, depths: [0], coldPrompts: [512], reusedPrompts: [], busy: [] };
 const quick: Effort = {
-  repeats: { wanted: 3, rounds: 5 },
+  repeats: { wanted: 3, rounds: 9 },
   seconds: 0.2,
   depths: [0],
   coldPrompts: [512],
@@ -55,7 +55,7 @@ const quick: Effort = {
 };
 const large: Effort = {
   ...full,
-  repeats: { wanted: 3, rounds: 4 },
+  repeats: { wanted: 3, rounds: 7 },
   seconds: 3,
   depths: [0],
   coldPrompts: [512],
@@ -161,6 +161,7 @@ function notesOn(peers: Peers, isQuick: boolean): string[] {
   return [
     `llama.cpp as in node-llama-cpp ${peers.version}: ${peers.native === undefined ? 'its npm build' : 'the better of its npm build and one made here with -march=native'}, driven through its C API with a persistent thread pool.`,
     `Medians of ${wanted} interleaved repeats (${rounds} when some are disturbed) ± half the distance of the quartiles; a tilde marks figures that other programs disturbed.`,
+    "A row's samples were all taken with a hand-off from one processor to the other taking about as long as it says: a hypervisor moves them, and what memory gives with them.",
     'Ratios: ours at the most threads against llama.cpp at its best number of threads, over 1 is better.',
     ...(isQuick
       ? ['Each model and format by `npm run bench:cpu -- --quick --model NAME --weights FORMAT --write`.']

@@ -103,6 +103,7 @@ export interface Peers {
   /** Of node-llama-cpp. */
   version: string;
   streamRead: string;
+  handOff: string;
   /** llama_peer over the libraries in the npm package. */
   packaged: string;
   packagedLibraries: string;
@@ -121,6 +122,7 @@ export function installPeers(buildNative: boolean): Peers {
   return {
     version,
     streamRead: compile('stream_read.cpp', 'stream_read', []),
+    handOff: compile('hand_off.cpp', 'hand_off', []),
     packaged: compilePeer('llama_peer_packaged', packagedLibraries),
     packagedLibraries,
     native: native === undefined ? undefined : compilePeer('llama_peer_native', native),

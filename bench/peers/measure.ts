@@ -21,7 +21,7 @@ const busyLimit = 240;
 
 /** Measures all that `effort` asks for on one pairing, and reports each row as it is there. */
 export async function measurePairing(pairing: Pairing, effort: Effort, report: (row: Row) => void): Promise<void> {
-  const { shape, contenders } = pairing;
+  const { shape, contenders, handOff } = pairing;
   const source = new Xorshift(1);
   const tokens = (count: number): number[] => randomTokens(source, count, shape.vocabulary);
   const names = { model: shape.title, weights: pairing.formats.title };
@@ -33,28 +33,32 @@ export async function measurePairing(pairing: Pairing, effort: Effort, report: (
     const prompt = tokens(Math.max(1, depth));
     const courses = some.map((contender) => decodeCourse(contender, prompt, effort.seconds));
     const limits = pairing.limits.map((contender) => limitCourse(contender, effort.seconds));
-    const figures = await interleave([...courses, ...limits], effort.repeats);
-    const rates = pairing.limits.flatMap((contender) => figures.get(contender) ?? []);
+    const figures = await interleave([...courses, ...limits], effort.repeats, { handOff });
+    const rates = pairing.limits.flatMap((contender) => figures.of.get(contender) ?? []);
     const rate = rates.reduce((first, next) => (next.median > first.median ? next : first));
-    const cells = cellsOf(figures).filter(({ engine }) => engine !== engines.limit);
+    const cells = cellsOf(figures.of).filter(({ engine }) => engine !== engines.limit);
     const limit = { rate, bytes: weightBytes(shape, pairing.formats) };
-    report({ ...names, measure: { kind: 'decode', depth, busy: 0 }, cells, limit });
+    const measure = { kind: 'decode', depth, busy: 0 } as const;
+    report({ ...names, measure, handOff: figures.handOff, cells, limit });
   }
   for (const prompt of effort.coldPrompts) {
     const some = prompt === 512 ? contenders : direct;
     const courses = some.map((contender) => coldCourse(contender, () => tokens(prompt)));
-    const cells = cellsOf(await interleave(courses, effort.repeats));
-    report({ ...names, measure: { kind: 'first', prompt, reused: 0 }, cells });
+    const figures = await interleave(courses, effort.repeats, { handOff });
+    const cells = cellsOf(figures.of);
+    report({ ...names, measure: { kind: 'first', prompt, reused: 0 }, handOff: figures.handOff, cells });
   }
   for (const prompt of effort.reusedPrompts) {
     const prefix = tokens(prompt - freshTokens);
     const courses = direct.map((contender) => reusedCourse(contender, prefix, () => tokens(freshTokens)));
-    const cells = cellsOf(await interleave(courses, effort.repeats));
+    const figures = await interleave(courses, effort.repeats, { handOff });
+    const cells = cellsOf(figures.of);
     const whole = [...prefix, ...tokens(freshTokens)];
     const mine = direct.filter(({ title }) => ours.includes(title));
     const decodes = mine.map((contender) => decodeCourse(contender, whole, effort.seconds));
-    const decodeAfter = cellsOf(await interleave(decodes, effort.repeats));
-    report({ ...names, measure: { kind: 'first', prompt, reused: prefix.length }, cells, decodeAfter });
+    const decodeAfter = cellsOf((await interleave(decodes, effort.repeats, { handOff, at: figures.handOff })).of);
+    const measure = { kind: 'first', prompt, reused: prefix.length } as const;
+    report({ ...names, measure, handOff: figures.handOff, cells, decodeAfter });
   }
   for (const busy of effort.busy) await measureBusy(pairing, effort, busy, report);
 }
@@ -66,10 +70,10 @@ async function measureBusy(pairing: Pairing, effort: Effort, busy: number, repor
   const direct = pairing.contenders.filter(({ title }) => title !== engines.node);
   const courses = direct.map((contender) => decodeCourse(contender, prompt, effort.seconds * 2));
   using others = new BusyProcesses(busy, busyLimit);
-  const figures = await interleave(courses, effort.repeats, others.pids);
+  const { of } = await interleave(courses, effort.repeats, { companions: others.pids });
   if (!others.running) throw new Error(`The busy processes ended after ${busyLimit} s, before the measurement did`);
   const measure = { kind: 'decode', depth: 0, busy } as const;
-  report({ model: shape.title, weights: formats.title, measure, cells: cellsOf(figures) });
+  report({ model: shape.title, weights: formats.title, measure, cells: cellsOf(of) });
 }
 
 /** Most memory that each process has held, without what ours held before it loaded anything. */

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { Contender } from './contender';
 import { decodeCourse, limitCourse } from './courses';
 import { type Peers } from './install';
+import { HandOff } from './hand_off';
 import { interleave } from './interleave';
 import { type Effort } from './measure';
 import { bytesPerWeight } from './models/shapes';
@@ -21,13 +22,16 @@ export async function measureNano(peers: Peers, effort: Effort, precision: Preci
   await using single = await startOurs(nanoFolder, 1, 0, precision);
   await using ours = await startOurs(nanoFolder, threads, 0, precision);
   const courses = [single, ours].map((contender) => decodeCourse(contender, [9], effort.seconds));
-  const figures = await interleave([...courses, limitCourse(limit, effort.seconds)], effort.repeats);
-  const rate = figures.get(limit);
+  await using handOff = await HandOff.start(peers);
+  const all = [...courses, limitCourse(limit, effort.seconds)];
+  const figures = await interleave(all, effort.repeats, { handOff });
+  const rate = figures.of.get(limit);
   return {
     model: 'laneformer-nano, 42 M',
     weights: precision,
     measure: { kind: 'decode', depth: 0, busy: 0 },
-    cells: cellsOf(figures).filter(({ engine }) => engine !== engines.limit),
+    handOff: figures.handOff,
+    cells: cellsOf(figures.of).filter(({ engine }) => engine !== engines.limit),
     ...(rate && { limit: { rate, bytes } }),
   };
 }

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { Contender } from './contender';
+import { HandOff } from './hand_off';
 import { type Peers } from './install';
 import { bytesPerWeight, parametersRead, type LlamaShape, type WeightType } from './models/shapes';
 import { type ModelStore } from './models/store';
@@ -71,6 +72,7 @@ export class Pairing implements AsyncDisposable {
     readonly formats: Formats,
     readonly contenders: readonly Contender[],
     readonly limits: readonly Contender[],
+    readonly handOff: HandOff,
   ) {}
 
   static async start(
@@ -95,10 +97,11 @@ export class Pairing implements AsyncDisposable {
       const bytes = String(Math.round(weightBytes(model.shape, pair)));
       limits.push(await Contender.start(engines.limit, count, [peers.streamRead, bytes, String(count)]));
     }
-    return new Pairing(model.shape, pair, contenders, limits);
+    return new Pairing(model.shape, pair, contenders, limits, await HandOff.start(peers));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.contenders, ...this.limits].map((contender) => contender[Symbol.asyncDispose]()));
+    const programs = [...this.contenders, ...this.limits, this.handOff];
+    await Promise.all(programs.map((program) => program[Symbol.asyncDispose]()));
   }
 }

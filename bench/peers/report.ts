@@ -38,7 +38,7 @@ function decodeTable(rows: readonly Row[]): string {
     const theirs = best(row, llama);
     const depth = row.measure.kind === 'decode' ? String(row.measure.depth) : '';
     return [
-      ...[row.model, row.weights, depth],
+      ...[row.model, row.weights, depth, handOffText(row)],
       ...perThreads(row, counts, ours),
       ...perThreads(row, counts, llama),
       ratioText(ratio(row, mine, theirs)),
@@ -48,8 +48,12 @@ function decodeTable(rows: readonly Row[]): string {
     ];
   });
   const limits = ['read limit, GB/s', 'ours of it', 'llama.cpp of it'];
-  return table([['model', 'weights', 'depth', ...threadHeads(counts), versus, ...limits], ...body]);
+  return table([['model', 'weights', 'depth', handOffHead, ...threadHeads(counts), versus, ...limits], ...body]);
 }
+
+const handOffHead = 'hand-off, ns';
+
+const handOffText = ({ handOff }: Row): string => (handOff === undefined ? '-' : handOff.toFixed(0));
 
 const stepsHead = 'ours, in decode steps at that depth';
 
@@ -73,6 +77,7 @@ function firstTokenTable(rows: readonly Row[]): string {
         row.weights,
         String(prompt),
         String(reused),
+        handOffText(row),
         ...cells,
         ratioText(ratio(row, mine, best(row, llama))),
         rate,
@@ -81,7 +86,10 @@ function firstTokenTable(rows: readonly Row[]): string {
     ];
   });
   return table([
-    ['model', 'weights', 'prompt', 'reused', ...threadHeads(counts), versus, 'ours, prompt tokens/s', stepsHead],
+    [
+      ...['model', 'weights', 'prompt', 'reused', handOffHead, ...threadHeads(counts)],
+      ...[versus, 'ours, prompt tokens/s', stepsHead],
+    ],
     ...body,
   ]);
 }

@@ -12,6 +12,8 @@ export interface Row {
     | { kind: 'first'; prompt: number; reused: number }
     | { kind: 'memory' };
   cells: readonly Cell[];
+  /** Nanoseconds from one processor to the other meanwhile. */
+  handOff?: number | undefined;
   /** GB/s that reading alone reaches with most threads, and bytes a token reads: of decode without other work. */
   limit?: { rate: Figure; bytes: number };
   /** After a prompt with a reused prefix: our engine's decode, tokens/s, on which its time to the first token is held. */

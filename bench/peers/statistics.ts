@@ -4,7 +4,7 @@ export interface Figure {
   /** Half of the distance between the quartiles, as a part of the median. */
   spread: number;
   samples: number;
-  /** Samples that other programs of the machine disturbed: set when there were too few quiet ones to use alone. */
+  /** Samples that were disturbed: set when there were too few others to use alone. */
   disturbed: boolean;
 }
 
@@ -12,6 +12,8 @@ export interface Sample {
   value: number;
   /** Processors that other programs took meanwhile. */
   foreign: number;
+  /** Nanoseconds from one processor to the other before and after it, where they were measured. */
+  handOffs?: readonly [number, number];
 }
 
 /** More of other programs than this, in processors, disturbs a sample. */
@@ -27,9 +29,9 @@ export function quantile(sorted: readonly number[], part: number): number {
 
 export const isQuiet = (sample: Sample): boolean => sample.foreign <= quietLimit;
 
-/** The figure of the quiet samples, or of all of them when fewer than three are quiet. */
-export function figureOf(samples: readonly Sample[]): Figure {
-  const quiet = samples.filter(isQuiet);
+/** The figure of the quiet samples that are usable, or of all of them when those are fewer than three. */
+export function figureOf(samples: readonly Sample[], isUsable: (sample: Sample) => boolean = () => true): Figure {
+  const quiet = samples.filter((sample) => isQuiet(sample) && isUsable(sample));
   const disturbed = quiet.length < Math.min(fewestQuiet, samples.length);
   const sorted = (disturbed ? samples : quiet).map(({ value }) => value).sort((a, b) => a - b);
   const median = quantile(sorted, 0.5);
