@@ -41,7 +41,7 @@ readAll(const std::byte *data, size_t bytes) {
 
 /// Runs body(thread) on pinned threads.
 template <class Body> void onThreads(uint32_t count, const Body &body) {
-    const std::vector<uint32_t> cores = monokernel::cpu::usableCores();
+    const std::vector<uint32_t> cores = monokernel::cpu::spreadOverCaches(monokernel::cpu::usableCores(), count);
     std::vector<std::thread> threads;
     for (uint32_t i = 0; i < count; i++) {
         threads.emplace_back([&, i] {

@@ -19,7 +19,7 @@ using namespace monokernel;
 
 namespace {
 
-constexpr uint32_t phases = kernel::timelinePhases, moments = kernel::momentCount;
+constexpr uint32_t phases = kernel::timelinePhases, moments = kernel::momentCount, notes = kernel::phaseNotes;
 constexpr std::array<const char *, phases> phaseNames{"norm",   "qkv",         "cache", "attention", "merge", "output",
                                                       "norm 2", "gate and up", "down",  "aggregate", "head"};
 
@@ -32,7 +32,7 @@ public:
                 uint32_t sharedBytes) override {
         std::memcpy(&parameters_, parameters.data(), sizeof parameters_);
         waves_ = workgroups * waves(threads);
-        const uint64_t words = kernel::timelinePlace(parameters_.layers, waves_, 0, 0, 0) * moments;
+        const uint64_t words = kernel::timelinePlace(parameters_.layers, waves_, 0, 0, 0) * notes;
         if (times_.size() < words) {
             times_.resize(words);
             address_ = allocate(words * sizeof(uint64_t));
@@ -48,8 +48,7 @@ public:
     uint32_t wavesOfGroup() const { return waves_ / parameters_.workgroups; }
     /// 0 if the wave noted nothing.
     uint64_t time(uint32_t wave, bool prefill, uint32_t layer, uint32_t phase, uint32_t moment) const {
-        return times_[kernel::timelinePlace(parameters_.layers, wave, prefill ? 1 : 0, layer, phase) * moments +
-                      moment];
+        return times_[kernel::timelinePlace(parameters_.layers, wave, prefill ? 1 : 0, layer, phase) * notes + moment];
     }
 
     /// What the clock of the whole device counts in.
@@ -95,6 +94,7 @@ struct StepOf {
 
 void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_t layers, double microsecondsPerTick) {
     std::array<std::vector<double>, moments> parts; // up to each moment from the one before; [0]: all of the phase
+    std::vector<double> stalls;
     for (uint32_t wave = 0; wave < step.device.waveCount(); wave++) {
         for (uint32_t layer = firstLayer; layer < firstLayer + layers; layer++) {
             const auto at = [&](uint32_t moment) { return step.device.time(wave, step.prefill, layer, phase, moment); };
@@ -104,6 +104,7 @@ void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_
                 continue;
             }
             parts[0].push_back(ticksBetween(before, at(kernel::momentEnd)));
+            stalls.push_back(static_cast<double>(at(kernel::noteStalled)));
             for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
                 if (at(moment) != 0) {
                     parts[moment].push_back(ticksBetween(before, at(moment)));
@@ -120,7 +121,7 @@ void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_
     for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
         std::printf("  %6.2f", bench::median(parts[moment]) * microsecondsPerTick);
     }
-    std::printf("   %zu waves\n", waves);
+    std::printf("  %6.2f   %zu waves\n", bench::median(stalls) * microsecondsPerTick, waves);
 }
 
 /// How far apart the lanes finish the last layer, by the clock of the whole device.
@@ -151,8 +152,9 @@ void printStep(const TimelineDriver &device, const char *name, bool prefill) {
     for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
         all.push_back(ticksBetween(step.begin(wave), step.end(wave)));
     }
-    std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, handed over\n", name,
-                prefill ? "prefill" : "decode", bench::median(all) * perTick, layers);
+    std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, "
+                "handed over; of multiplying, waiting for weights\n",
+                name, prefill ? "prefill" : "decode", bench::median(all) * perTick, layers);
     for (uint32_t phase = 0; phase < phases; phase++) {
         const bool head = phase >= kernel::layerPhases;
         printPhase(step, phase, head ? layers : 0, head ? 1 : layers, perTick);

@@ -84,7 +84,7 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     KERNEL_MARK("weights_begin");
     u32 step = 0;
     do { // at least one of each: a loop that may be empty costs copies of the tile in flight
-        stream.await();
+        w.timeline.awaitWeights([&]() INLINED { stream.await(); });
         u32 tiles = WeightStream::fetchTiles(m);
         do {
             TokenPieces<Pieces::parts> tokens[1] = {};
@@ -95,7 +95,7 @@ DEV void multiplyPanel(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                 multiplyStep(weights, 0, tokens, sums.of[0]);
                 if (m.groups > 1) { // each of its tiles is a fetch
                     stream.refill(p, w);
-                    stream.await();
+                    w.timeline.awaitWeights([&]() INLINED { stream.await(); });
                     stream.load(m, weights);
                     multiplyStep(weights, 0, tokens, sums.of[maxGroups - 1]);
                 }
@@ -197,7 +197,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     do {
         const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
-        w.timeline.mark(momentMultiplied);
+        w.timeline.markMultiplied();
         barrier();
         finish(panel * rows, rows, partials);
         rejoin();
@@ -264,7 +264,7 @@ DEV void multiplyInput(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                 break;
             }
             if (tiles == 0) {
-                stream.await();
+                w.timeline.awaitWeights([&]() INLINED { stream.await(); });
                 tiles = WeightStream::fetchTiles(m);
             }
             u32x4 weights[tileBlocks][blockPieces];
@@ -275,7 +275,7 @@ DEV void multiplyInput(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
                 multiplyStep(weights, s, input.asked[slot], sums.of[0]);
                 if (tileSteps == 1 && m.groups > 1) { // each of its tiles is a fetch
                     stream.refill(p, w);
-                    stream.await();
+                    w.timeline.awaitWeights([&]() INLINED { stream.await(); });
                     stream.load(m, weights);
                     multiplyStep(weights, 0, input.asked[slot], sums.of[groupsOf(rowBlocks) - 1]);
                 }
@@ -324,7 +324,7 @@ DEV void multiplyTokens(Arguments &p, Worker &w, MatrixArguments &m, WeightStrea
         PanelSums<rowBlocks, tokenTiles, StoredInput::parts> sums;
         StoredInput input(w, m, vectors, count);
         multiplyInput(p, w, m, stream, input, sums);
-        w.timeline.mark(momentMultiplied);
+        w.timeline.markMultiplied();
         for (u32 g = 0; g < m.groups; g++) {
             barrier(); // the sums of the group before are used
 #pragma unroll

@@ -9,11 +9,13 @@ namespace monokernel::kernel {
 /// gpu:timeline` (bench/gpu/gpu_timeline.cpp). In those that ship it is nothing.
 struct Timeline {
 #ifdef MONOKERNEL_TIMELINE
-    u64 at; ///< the times of this wave's phase
+    u64 at;      ///< the times of this wave's phase
+    u32 stalled; ///< ticks that its products have waited for weights
 
     DEV_MEMBER void enter(Arguments &p, u32 group, u32 wave, u32 phase, u32 layer, bool prefill) {
         const u32 owner = group * (workgroupThreads / waveLanes) + wave;
-        at = p.timeline + timelinePlace(p.layers, owner, prefill ? 1 : 0, layer, phase) * (momentCount * 8);
+        at = p.timeline + timelinePlace(p.layers, owner, prefill ? 1 : 0, layer, phase) * (phaseNotes * 8);
+        stalled = 0;
         mark(momentBegin);
     }
     /// Both clocks, of this multiprocessor's and of all: the second may tick seldom.
@@ -23,9 +25,23 @@ struct Timeline {
         }
         rejoin();
     }
+    DEV_MEMBER void markMultiplied() const {
+        mark(momentMultiplied);
+        if (laneIndex() == 0) {
+            global<u64>(at)[noteStalled] = stalled;
+        }
+        rejoin();
+    }
+    template <class Wait> DEV_MEMBER void awaitWeights(Wait wait) {
+        const u32 before = static_cast<u32>(tickClock());
+        wait();
+        stalled += static_cast<u32>(tickClock()) - before;
+    }
 #else
     DEV_MEMBER void enter(Arguments &, u32, u32, u32, u32, bool) {}
     DEV_MEMBER void mark(u32) const {}
+    DEV_MEMBER void markMultiplied() const {}
+    template <class Wait> DEV_MEMBER void awaitWeights(Wait wait) { wait(); }
 #endif
 };
 

@@ -8,6 +8,9 @@ namespace monokernel::kernel {
 /// (attended); it is done with the phase. 0 where there is nothing to note.
 enum Moment : u32 { momentBegin, momentInput, momentMultiplied, momentEnd, momentCount };
 
+constexpr u32 noteStalled = momentCount; ///< after the moments: ticks that the products waited for weights
+constexpr u32 phaseNotes = noteStalled + 1;
+
 constexpr u32 timelinePhases = phaseHead + 1; ///< of a layer; the head's are noted as one more layer's
 
 /// Number of a wave's phase: [wave of the grid][decode, prefill][layers + 1][phases].

@@ -1,7 +1,10 @@
 #include "exec/cpu/cpu_cores.h"
 
+#include "exec/cpu/cpu_topology.h"
+
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 #include <thread>
@@ -87,10 +90,40 @@ std::vector<uint32_t> usableCores() {
             cores.push_back(processor);
         }
     }
-    if (const uint32_t quota = cpuQuota(); quota != 0 && quota < cores.size()) {
-        cores.resize(quota);
+    const uint32_t quota = cpuQuota();
+    return quota != 0 && quota < cores.size() ? spreadOverCaches(cores, quota) : cores;
+}
+
+std::vector<uint32_t> spreadOverCaches(std::span<const uint32_t> cores, uint32_t count,
+                                       const std::filesystem::path &system) {
+    struct Sharers {
+        LastLevelCache cache;
+        std::vector<uint32_t> cores;
+        size_t taken = 0;
+
+        /// Bytes for each core if it took one more; nothing where it has no more.
+        double room() const {
+            const auto bytes = static_cast<double>(std::max<uint64_t>(cache.bytes, 1));
+            return taken < cores.size() ? bytes / static_cast<double>(taken + 1) : 0.0;
+        }
+    };
+    std::map<uint32_t, Sharers> caches;
+    for (const uint32_t core : cores) {
+        const LastLevelCache cache = lastLevelCache(core, system);
+        Sharers &sharers = caches[cache.first];
+        sharers.cache = cache;
+        sharers.cores.push_back(core);
     }
-    return cores;
+    const size_t wanted = count == 0 ? cores.size() : std::min<size_t>(count, cores.size());
+    for (size_t i = 0; i < wanted; i++) {
+        std::ranges::max_element(caches, {}, [](const auto &one) { return one.second.room(); })->second.taken++;
+    }
+    std::vector<uint32_t> chosen;
+    for (const auto &[first, sharers] : caches) {
+        chosen.insert(chosen.end(), sharers.cores.begin(),
+                      sharers.cores.begin() + static_cast<ptrdiff_t>(sharers.taken));
+    }
+    return chosen;
 }
 
 ThreadPin::ThreadPin(uint32_t processor) : before_(affinity()) {

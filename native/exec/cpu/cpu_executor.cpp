@@ -80,7 +80,8 @@ public:
     CpuExecutor(const Model &model, const CpuOptions &options, const std::function<void(double)> &progress)
         : slots_(checked(options).slots), contextLength_(checkedContext(model.spec(), options.contextLength)),
           set_(findInstructionSet(options.instructionSet)), plan_(makePlan(model.spec())),
-          pool_(options.threads, usableCores()), weights_(model, options.int8, pool_, progress),
+          pool_(options.threads, spreadOverCaches(usableCores(), options.threads)),
+          weights_(model, options.int8, pool_, progress),
           cache_(model.spec(), slots_, contextLength_, set_.kernels->cacheFormat),
           activations_(makeActivations(model.spec(), contextLength_, weights_.bytes() + cache_.bytes())),
           sharedRows_(model.spec(), activations_.maxTokens(), activations_.hiddenWidth()),

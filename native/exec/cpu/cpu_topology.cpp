@@ -148,4 +148,19 @@ CpuTopology readCpuTopology(std::span<const uint32_t> used, const std::filesyste
     return topology;
 }
 
+LastLevelCache lastLevelCache(uint32_t processor, const std::filesystem::path &system) {
+    const path caches = system / "sys/devices/system/cpu" / ("cpu" + std::to_string(processor)) / "cache";
+    uint64_t highest = 0;
+    LastLevelCache last;
+    for (uint32_t index = 0; !firstLine(caches / ("index" + std::to_string(index)) / "level").empty(); index++) {
+        const path cache = caches / ("index" + std::to_string(index));
+        const std::set<uint32_t> sharers = processorList(firstLine(cache / "shared_cpu_list"));
+        if (const uint64_t level = number(firstLine(cache / "level"), 0); level > highest && !sharers.empty()) {
+            highest = level;
+            last = {*sharers.begin(), cacheBytes(firstLine(cache / "size"))};
+        }
+    }
+    return last;
+}
+
 } // namespace monokernel::cpu

@@ -44,4 +44,15 @@ struct CpuTopology {
 /// there is, on one socket and one node.
 CpuTopology readCpuTopology(std::span<const uint32_t> used, const std::filesystem::path &system = "/");
 
+/// The cache of the highest level that a processor reads through.
+struct LastLevelCache {
+    uint32_t first = 0; ///< the lowest processor that shares it, which so names it
+    uint64_t bytes = 0;
+
+    bool operator==(const LastLevelCache &) const = default;
+};
+
+/// That of `processor`; where the system says nothing of caches, one of 0 bytes that all share.
+LastLevelCache lastLevelCache(uint32_t processor, const std::filesystem::path &system = "/");
+
 } // namespace monokernel::cpu

@@ -90,6 +90,40 @@ TEST(aSystemThatSaysNothingHasTheUsedCores) {
     CHECK(topology.nodes.size() == 1 && topology.caches.empty() && topology.name.empty());
 }
 
+TEST(workersAreSpreadOverLastLevelCaches) {
+    const Machine machine;
+    const std::vector<std::string> sharers{"0-2,8-10", "3-5,11-13", "6-7,14-15"};
+    for (uint32_t core = 0; core < 8; core++) {
+        const std::string threads = std::to_string(core) + "," + std::to_string(core + 8);
+        machine.cache(core, 0, "1", "Data", "48K", threads);
+        machine.cache(core, 1, "3", "Unified", "32M", sharers[core / 3]);
+        machine.cache(core, 2, "2", "Unified", "1M", threads); // in any order
+    }
+    using Cores = std::vector<uint32_t>;
+    const auto spread = [&](const Cores &cores, uint32_t count) {
+        return spreadOverCaches(cores, count, machine.root);
+    };
+    const Cores all{0, 1, 2, 3, 4, 5, 6, 7};
+    CHECK((spread(all, 1) == Cores{0}));
+    CHECK((spread(all, 2) == Cores{0, 3}));
+    CHECK((spread(all, 5) == Cores{0, 1, 3, 4, 6}));
+    CHECK((spread(all, 7) == Cores{0, 1, 2, 3, 4, 6, 7})); // three, two and two
+    CHECK(spread(all, 8) == all && spread(all, 0) == all && spread(all, 100) == all);
+    CHECK((spread({6, 7}, 1) == Cores{6}) && spread({}, 3).empty());
+    CHECK((spread({7, 5, 0}, 0) == Cores{0, 5, 7})); // neighbours share a cache
+    CHECK((spreadOverCaches(all, 3, machine.root / "nothing") == Cores{0, 1, 2}));
+    // The larger cache takes as many more; cores that have no share of the last level, only a small cache, come last.
+    for (uint32_t core = 0; core < 3; core++) {
+        machine.cache(core, 1, "3", "Unified", "96M", sharers[0]);
+    }
+    CHECK((spread(all, 3) == Cores{0, 1, 2} && spread(all, 4) == Cores{0, 1, 2, 3}));
+    for (uint32_t core = 6; core < 8; core++) {
+        machine.cache(core, 1, "2", "Unified", "2M", "6-7");
+        machine.cache(core, 2, "1", "Data", "32K", std::to_string(core));
+    }
+    CHECK((spread(all, 6) == Cores{0, 1, 2, 3, 4, 5} && spread(all, 7) == Cores{0, 1, 2, 3, 4, 5, 6}));
+}
+
 TEST(weightsAreAskedForAheadWhereItWasMeasuredToPay) {
     const Machine machine;
     machine.write("sys/devices/system/cpu/online", "0");
