@@ -14,6 +14,7 @@ constexpr uint32_t chunkElements = 8; ///< bf16 values of a 16-byte load
 constexpr uint32_t stepChunks = 4;    ///< chunks of a step
 constexpr uint32_t maxBlockRows = 16;
 constexpr uint32_t maxPanelRows = 256; ///< rows of a workgroup's panel, as in kernel/matrix_product.h
+constexpr uint64_t tileCost = 128;     ///< bytes that might come while a wave turns to another tile
 
 uint32_t ceilDivide(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 uint32_t roundUp(uint32_t a, uint32_t b) { return ceilDivide(a, b) * b; }
@@ -55,9 +56,16 @@ PackedMatrix cutFor(const KernelTarget &target, PackedMatrix m, uint32_t rowBloc
     return m;
 }
 
-/// What a cut costs a token: its bytes, and about a microsecond's streaming for another panel.
+/// What a cut costs a token, in bytes: those that it streams; about a microsecond's streaming for another panel; and
+/// where weights are fetched into a ring, those of the input that waves bring, and a part of what a fetch and a tile
+/// take a wave: 0.1 microseconds each, as long as 450 bytes take to come, but partly hidden behind them.
 uint64_t costOf(const KernelTarget &target, const PackedMatrix &m) {
-    return memberBytes(target, m) + (m.panels - 1) * uint64_t{4096};
+    const uint64_t streamed = memberBytes(target, m) + (m.panels - 1) * uint64_t{4096};
+    if (target.maxRingSlots == 0) {
+        return streamed;
+    }
+    const uint64_t tiles = uint64_t{m.waveFetches} * m.fetchTiles;
+    return streamed + 2 * stagedElements(target, m) + (tiles + m.waveFetches) * target.waves() * tileCost;
 }
 
 } // namespace

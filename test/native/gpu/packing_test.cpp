@@ -119,10 +119,24 @@ TEST(smallTilesAreFetchedTogetherWhereThereIsARing) {
     const auto fetchTiles = [](const char *name, uint32_t rows, uint32_t depth, uint32_t members) {
         return chooseLayout(kernelTarget(name), rows, depth, members, {.ownSlices = true}).fetchTiles;
     };
-    CHECK(fetchTiles("sm_90", 768, 3072, 16) == 1); // whole tiles
-    CHECK(fetchTiles("sm_90", 768, 3072, 32) == 2); // 24 rows a workgroup: tiles of half the size
-    CHECK(fetchTiles("sm_90", 768, 3072, 128) == 6);
+    CHECK(fetchTiles("sm_90", 768, 3072, 16) == 1);  // whole tiles
+    CHECK(fetchTiles("sm_90", 768, 3072, 32) == 2);  // 24 rows a workgroup: tiles of half the size
+    CHECK(fetchTiles("sm_90", 768, 3072, 128) == 2); // a block of 6 rows, three steps a tile
     CHECK(fetchTiles("gfx942", 768, 3072, 128) == 1);
+}
+
+/// Without it the last matrix of a Llama of 1.5B was cut into 35 fetches of 768 bytes a wave, one of 1B's into 43.
+TEST(aLittlePaddingIsTakenForLargerFetches) {
+    struct Case {
+        uint32_t rows, depth;
+    };
+    const KernelTarget &target = kernelTarget("sm_90");
+    for (const auto &[rows, depth] : {Case{1536, 8960}, {2048, 8192}, {2048, 11008}, {4096, 4096}, {896, 4864}}) {
+        const kernel::PackedMatrix m = chooseLayout(target, rows, depth, 128, {.rowMultiple = 2});
+        const uint64_t bytes = memberBytes(target, m), fetches = uint64_t{m.waveFetches} * target.waves();
+        CHECK(bytes / fetches >= 1536);
+        CHECK(bytes * 8 <= uint64_t{m.memberRows} * depth * 2 * 9); // an eighth of padding at most
+    }
 }
 
 void checkBuffers(const GpuLayout &layout) {
