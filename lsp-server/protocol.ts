@@ -102,8 +102,8 @@ export interface ExplainDeltaParams {
 export interface TopologyCpu {
   /** Empty: not known. */
   name: string;
-  /** Physical cores; `used` where a worker may run. */
-  cores: { processor: number; package: number; node: number; used: boolean }[];
+  /** Physical cores; `used` where a worker may run, `worker` where one would, if the CPU runs the model. */
+  cores: { processor: number; package: number; node: number; used: boolean; worker?: number }[];
   caches: { level: number; type: string; bytes: number; count: number; sharedBy: number }[];
   nodes: { index: number; memoryBytes: number }[];
 }

@@ -67,7 +67,8 @@ export interface Addon {
       onProgress: (fraction: number) => void,
     ): Promise<AddonEngine>;
   };
-  probe(): ProbeResult;
+  /** `workers`: a number as text; without it one for each core. */
+  probe(workers?: string): ProbeResult;
   calibrate(kernelFolder: string): MeasuredGpu[];
 }
 

@@ -36,10 +36,11 @@ type Answer = { result: unknown } | { error: string };
 
 /**
  * Loads the addon in a child process and lets it look at the machine, so that a crash there (a missing instruction, a
- * broken driver) is a message here. Rejects with EngineError.
+ * broken driver) is a message here. `workers` of the CPU are looked for on its cores; 0: one for each. Rejects with
+ * EngineError.
  */
-export async function probeAddon(addon: string, timeout = PROBE_TIMEOUT_MS): Promise<ProbeResult> {
-  return (await callAddon(addon, ['probe'], timeout)) as ProbeResult;
+export async function probeAddon(addon: string, workers = 0, timeout = PROBE_TIMEOUT_MS): Promise<ProbeResult> {
+  return (await callAddon(addon, ['probe', String(workers)], timeout)) as ProbeResult;
 }
 
 /**

@@ -10,7 +10,7 @@ import { placeLanes } from './placement';
 import { findProblems } from './problems';
 
 /** Tries the addon in a process of its own: `probeAddon` in the product. */
-export type Probe = (addon: string) => Promise<ProbeResult>;
+export type Probe = (addon: string, workers: number) => Promise<ProbeResult>;
 
 export interface LookOptions {
   places: Pick<InitializationOptions, 'addon' | 'defaultModel'>;
@@ -32,7 +32,7 @@ const nothing: Pick<ProbeResult, 'version' | 'instructionSets' | 'cpu' | 'gpuDev
 export async function lookAtMachine({ places, settings, running, probe }: LookOptions): Promise<TopologyResult> {
   const problems: TopologyProblem[] = [];
   const [found, kernels, model] = await Promise.all([
-    probe(places.addon).catch((error: unknown) => {
+    probe(places.addon, settings.threads).catch((error: unknown) => {
       problems.push({ severity: 'error', what: messageOf(error), remedy: 'Then restart the language server.' });
       return nothing;
     }),

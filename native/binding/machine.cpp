@@ -8,6 +8,11 @@
 #include "topology/device_shape.h"
 #endif
 
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <vector>
+
 namespace monokernel::binding {
 namespace {
 
@@ -30,6 +35,14 @@ template <typename Items, typename Fill> Napi::Array arrayOf(Napi::Env env, cons
     return array;
 }
 
+/// The cores of `workers` workers in their order, then the others that may be used.
+std::vector<uint32_t> workersFirst(std::span<const uint32_t> workers, std::span<const uint32_t> usable) {
+    const auto isOther = [&](uint32_t core) { return std::ranges::find(workers, core) == workers.end(); };
+    std::vector<uint32_t> cores(workers.begin(), workers.end());
+    std::ranges::copy_if(usable, std::back_inserter(cores), isOther);
+    return cores;
+}
+
 void fillCore(Napi::Object &object, const cpu::CpuCore &core) {
     setNumber(object, "processor", core.processor);
     setNumber(object, "package", core.package);
@@ -47,11 +60,18 @@ void fillCache(Napi::Object &object, const cpu::CpuCache &cache) {
 
 } // namespace
 
-Napi::Object cpuToJs(Napi::Env env) {
-    const cpu::CpuTopology topology = cpu::readCpuTopology(cpu::usableCores());
+Napi::Object cpuToJs(Napi::Env env, uint32_t workers) {
+    const std::vector<uint32_t> usable = cpu::usableCores(), pinned = cpu::spreadOverCaches(usable, workers);
+    const cpu::CpuTopology topology = cpu::readCpuTopology(workersFirst(pinned, usable));
+    const auto fill = [&](Napi::Object &object, const cpu::CpuCore &core) {
+        fillCore(object, core);
+        if (core.used && core.place < pinned.size()) {
+            setNumber(object, "worker", core.place);
+        }
+    };
     Napi::Object object = Napi::Object::New(env);
     setText(object, "name", topology.name);
-    object.Set("cores", arrayOf(env, topology.cores, fillCore));
+    object.Set("cores", arrayOf(env, topology.cores, fill));
     object.Set("caches", arrayOf(env, topology.caches, fillCache));
     object.Set("nodes", arrayOf(env, topology.nodes, [](Napi::Object &node, const cpu::CpuNode &from) {
                    setNumber(node, "index", from.index);

@@ -4,6 +4,7 @@
 #include "binding/machine.h"
 #include "exec/cpu/cpu_executor.h"
 
+#include <charconv>
 #include <string>
 
 namespace monokernel::binding {
@@ -17,6 +18,14 @@ Napi::Array instructionSets(Napi::Env env) {
     return names;
 }
 
+/// The first argument, or 0.
+uint32_t workersOf(const Napi::CallbackInfo &info) {
+    const std::string text = info.Length() > 0 && info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    uint32_t workers = 0;
+    std::from_chars(text.data(), text.data() + text.size(), workers);
+    return workers;
+}
+
 } // namespace
 
 Napi::Value probe(const Napi::CallbackInfo &info) {
@@ -26,7 +35,7 @@ Napi::Value probe(const Napi::CallbackInfo &info) {
         Napi::Object result = Napi::Object::New(env);
         result.Set("version", Napi::String::New(env, MONOKERNEL_VERSION));
         result.Set("instructionSets", instructionSets(env));
-        result.Set("cpu", cpuToJs(env));
+        result.Set("cpu", cpuToJs(env, workersOf(info)));
         result.Set("gpuDevices", gpusToJs(env, reason));
         result.Set("gpuReason", Napi::String::New(env, reason));
         return result;

@@ -56,6 +56,7 @@ export const twoSockets: ProbeResult['cpu'] = {
     package: processor >> 1,
     node: processor >> 1,
     used: processor !== 3,
+    ...(processor !== 3 && { worker: processor }),
   })),
   caches: [
     { level: 1, type: 'Data', bytes: 49152, count: 4, sharedBy: 1 },

@@ -42,6 +42,19 @@ void test('probe: the real addon says what this machine can run', async () => {
   assert.equal(result.version, version);
   assert.equal(result.instructionSets.at(-1), 'portable');
   assert(Array.isArray(result.gpuDevices));
+  const used = result.cpu.cores.filter((core) => core.used);
+  assert.deepEqual(
+    used.map(({ worker }) => worker).sort(),
+    used.map((_, index) => index),
+  );
+});
+
+void test('probe: fewer workers than cores are on so many of them', async () => {
+  const { cpu } = await probeAddon(addon, 1);
+  assert.deepEqual(
+    cpu.cores.flatMap(({ worker }) => worker ?? []),
+    [0],
+  );
 });
 
 void test('probe: a missing addon names the file and the remedy', async () => {
@@ -99,7 +112,7 @@ void test('probe: one that hangs is ended', async () => {
     '#include <unistd.h>\n__attribute__((constructor)) static void start(void) { for (;;) pause(); }',
   );
   const start = performance.now();
-  await failure(probeAddon(file, 700), 'addonTimeout', /no answer within 0\.7 s/);
+  await failure(probeAddon(file, 0, 700), 'addonTimeout', /no answer within 0\.7 s/);
   assert(performance.now() - start < 10_000);
 });
 

@@ -67,9 +67,13 @@ test('topology page: says of GPUs and CPU only what is so', () => {
 
 test('topology page: cores without a worker, where there are fewer workers than cores', () => {
   const { engine } = boxOf({});
-  const text = plain(topologyHtml(boxOf({ engine: { ...engine, workers: 2 } }), 'n'));
-  assert.match(text, /Core 1 worker 1/);
-  assert.match(text, /Core 2 no worker/);
+  // One in each socket, as the engine deals them out.
+  const cores = boxOf({}).cpu.cores.map(({ processor, ...core }) => ({ ...core, processor, worker: processor / 2 }));
+  const dealt = cores.map(({ worker, ...core }) => (Number.isInteger(worker) ? { ...core, worker } : core));
+  const cpu = { ...boxOf({}).cpu, cores: dealt };
+  const text = plain(topologyHtml(boxOf({ cpu, engine: { ...engine, workers: 2 } }), 'n'));
+  assert.match(text, /Core 0 worker 0 Core 1 no worker/);
+  assert.match(text, /Core 2 worker 1/);
 });
 
 test('topology page: problems come with what to do', () => {

@@ -43,15 +43,9 @@ function nodeBox(box: TopologyResult, node: number, coresOfSocket: readonly Core
 }
 
 function coreCell(box: TopologyResult, core: Core): Html {
-  const worker = workerOf(box, core);
+  const worker = box.engine.chosen === 'cpu' ? core.worker : undefined;
   if (worker === undefined) return html`<li class="cell">Core ${core.processor}<span>no worker</span></li>`;
   return html`<li class="cell used">Core ${core.processor}<span>worker ${worker}</span></li>`;
-}
-
-/** Worker i runs on the i-th core that may be used, when the CPU runs the model. */
-function workerOf({ cpu, engine }: TopologyResult, core: Core): number | undefined {
-  const order = cpu.cores.filter(({ used }) => used).indexOf(core);
-  return engine.chosen === 'cpu' && order >= 0 && order < engine.workers ? order : undefined;
 }
 
 function factRows({ cpu, instructionSets }: TopologyResult): [string, string][] {

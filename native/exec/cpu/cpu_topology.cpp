@@ -83,9 +83,11 @@ std::vector<CpuCore> readCores(const path &cpus, const std::set<uint32_t> &onlin
         std::set<uint32_t> threads = processorList(firstLine(topology / "thread_siblings_list"));
         threads.insert(processor);
         if (*threads.begin() == processor || !online.contains(*threads.begin())) {
-            const bool isUsed = std::ranges::any_of(used, [&](uint32_t one) { return threads.contains(one); });
+            const auto found = std::ranges::find_if(used, [&](uint32_t one) { return threads.contains(one); });
+            const bool isUsed = found != used.end();
+            const auto place = static_cast<uint32_t>(isUsed ? found - used.begin() : 0);
             const auto package = static_cast<uint32_t>(number(firstLine(topology / "physical_package_id"), 0));
-            cores.push_back({processor, package, 0, isUsed});
+            cores.push_back({processor, package, 0, isUsed, place});
         }
     }
     return cores;

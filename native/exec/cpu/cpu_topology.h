@@ -14,6 +14,7 @@ struct CpuCore {
     uint32_t package = 0;   ///< socket
     uint32_t node = 0;      ///< NUMA node
     bool used = false;      ///< whether this process may run a worker on it
+    uint32_t place = 0;     ///< in the list of used ones
 };
 
 /// Caches of one kind: as many as there are, each shared by so many physical cores.

@@ -73,6 +73,7 @@ TEST(twoSocketsWithTwoThreadsACore) {
         const CpuCore &core = topology.cores[i];
         CHECK(core.processor == i && core.package == i / 2 && core.node == i / 2);
         CHECK(core.used == (i == 1 || i == 2)); // 6 is a thread of core 2
+        CHECK(core.place == (i == 2 ? 1 : 0));
     }
     CHECK(topology.nodes.size() == 2 && topology.nodes[0].memoryBytes == 1ull << 30 &&
           topology.nodes[1].memoryBytes == 0);
