@@ -8,6 +8,8 @@
 #include "median.h"
 #include "plan/tensor_parallel.h"
 #include "random_model.h"
+#include "timeline_notes.h"
+#include "timeline_path.h"
 
 #include <algorithm>
 #include <array>
@@ -64,12 +66,6 @@ private:
     uint32_t waves_ = 0;
 };
 
-/// Both clocks are noted in 32 bits; differences go round them.
-uint32_t ticksBetween(uint64_t from, uint64_t to) { return static_cast<uint32_t>(to) - static_cast<uint32_t>(from); }
-int32_t wallBetween(uint64_t from, uint64_t to) {
-    return static_cast<int32_t>(static_cast<uint32_t>(to >> 32) - static_cast<uint32_t>(from >> 32));
-}
-
 /// The first and the last phase that a step of this kind runs.
 struct StepOf {
     const TimelineDriver &device;
@@ -85,8 +81,8 @@ struct StepOf {
     double perTick() const {
         std::vector<double> rates;
         for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
-            const uint32_t ticks = ticksBetween(begin(wave), end(wave));
-            rates.push_back(ticks == 0 ? 0.0 : wallBetween(begin(wave), end(wave)) / static_cast<double>(ticks));
+            const uint32_t ticks = bench::ticksBetween(begin(wave), end(wave));
+            rates.push_back(ticks == 0 ? 0.0 : bench::wallBetween(begin(wave), end(wave)) / static_cast<double>(ticks));
         }
         return bench::median(rates);
     }
@@ -103,11 +99,11 @@ void printPhase(const StepOf &step, uint32_t phase, uint32_t firstLayer, uint32_
             if (before == 0 || idle) {
                 continue;
             }
-            parts[0].push_back(ticksBetween(before, at(kernel::momentEnd)));
+            parts[0].push_back(bench::ticksBetween(before, at(kernel::momentEnd)));
             stalls.push_back(static_cast<double>(at(kernel::noteStalled)));
             for (uint32_t moment = kernel::momentInput; moment < moments; moment++) {
                 if (at(moment) != 0) {
-                    parts[moment].push_back(ticksBetween(before, at(moment)));
+                    parts[moment].push_back(bench::ticksBetween(before, at(moment)));
                     before = at(moment);
                 }
             }
@@ -131,17 +127,35 @@ void printLaneEnds(const StepOf &step) {
     for (uint32_t wave = 0; wave < step.device.waveCount(); wave++) {
         const uint32_t group = wave / step.device.wavesOfGroup();
         uint64_t &end = ends[p.xccs > 1 ? group / p.members % p.lanes : group % p.lanes];
-        if (end == 0 || wallBetween(end, step.end(wave)) > 0) {
+        if (end == 0 || bench::wallBetween(end, step.end(wave)) > 0) {
             end = step.end(wave);
         }
     }
     const uint64_t first =
-        *std::ranges::min_element(ends, [](uint64_t a, uint64_t b) { return wallBetween(a, b) > 0; });
+        *std::ranges::min_element(ends, [](uint64_t a, uint64_t b) { return bench::wallBetween(a, b) > 0; });
     std::printf("  lanes end, after the first:");
     for (const uint64_t end : ends) {
-        std::printf(" %.1f", wallBetween(first, end) * step.device.wallMicroseconds());
+        std::printf(" %.1f", bench::wallBetween(first, end) * step.device.wallMicroseconds());
     }
     std::printf(" us\n");
+}
+
+/// How the phases of a decode step wait for each other.
+void printPath(const TimelineDriver &device) {
+    const auto note = [&](uint32_t wave, uint32_t layer, uint32_t phase, uint32_t moment) {
+        return device.time(wave, false, layer, phase, moment);
+    };
+    const bench::NotedStep step{device.waveCount(), device.wavesOfGroup(), device.parameters().layers,
+                                device.wallMicroseconds(), note};
+    std::printf("  us after the last wave ended the phase before; the first, median and last wave: input there, "
+                "multiplied, ended\n");
+    for (const bench::PhasePath &phase : bench::pathOf(step)) {
+        std::printf("  %-12s", phaseNames[phase.phase]);
+        for (const bench::WaveTimes &times : {phase.input, phase.multiplied, phase.ended}) {
+            std::printf("  %6.2f %6.2f %6.2f ", times[0], times[1], times[2]);
+        }
+        std::printf("\n");
+    }
 }
 
 void printStep(const TimelineDriver &device, const char *name, bool prefill) {
@@ -150,7 +164,7 @@ void printStep(const TimelineDriver &device, const char *name, bool prefill) {
     const uint32_t layers = device.parameters().layers;
     std::vector<double> all;
     for (uint32_t wave = 0; wave < device.waveCount(); wave++) {
-        all.push_back(ticksBetween(step.begin(wave), step.end(wave)));
+        all.push_back(bench::ticksBetween(step.begin(wave), step.end(wave)));
     }
     std::printf("%s, %s step: %.1f us in %u layers; us of a phase: all, to its input, multiplied, "
                 "handed over; of multiplying, waiting for weights\n",
@@ -159,7 +173,11 @@ void printStep(const TimelineDriver &device, const char *name, bool prefill) {
         const bool head = phase >= kernel::layerPhases;
         printPhase(step, phase, head ? layers : 0, head ? 1 : layers, perTick);
     }
-    printLaneEnds(step);
+    if (device.parameters().allLanes > 1) {
+        printLaneEnds(step);
+    } else if (!prefill) {
+        printPath(device);
+    }
     std::fflush(stdout);
 }
 

@@ -62,7 +62,7 @@ DEV void stageInput(Arguments &all, Worker &w, MatrixArguments &m, u32 phase, u3
             collectPacked(p, w, from.edge, made, x,
                           [&](u32 i) INLINED { return global<const u64>(from.words) + (index[i] >> 1); });
         };
-        withQuads(sliceOf(m, w.wave), [&](auto quads) INLINED {
+        withQuads<batchQuads>(sliceOf(m, w.wave), [&](auto quads) INLINED {
             bringResidual<quads.count>(p, w, m, residualOf(p, w, lane), embeddingRow, gamma, update,
                                        [&](u32 local, u32, f32x4 values)
                                            INLINED { stageQuad(m, w.wave, local, values); });

@@ -1,8 +1,10 @@
 #pragma once
 
 // The device layer: everything that differs between targets, and nothing else. Each target's header defines
-//   waveLanes, workgroupThreads, tileBlocks, maxGroups, batchChunks (chunks of the KV cache merged at once), inputAhead
-//   (steps of a prefill step's input that are on their way at once)
+//   waveLanes, workgroupThreads, tileBlocks, maxGroups
+//   what is asked for at once, as far as registers go: batchChunks (of the KV cache, merged), maxAskedPieces (of a key,
+//   and about as many of values), longBatchQuads (times four elements of a vector that is staged as it is; quadGrowth:
+//   see withQuads), inputAhead (steps of a prefill step's input)
 //   conditionsApart: see either(); spinsOnLast: whether who waits for several words looks at the last alone, to spare
 //   memory, until it is there
 //   who am I: threadIndex, laneIndex, waveIndex, workgroupIndex, xccIndex

@@ -22,6 +22,9 @@ constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = true;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
+constexpr u32 longBatchQuads = 8;
+constexpr u32 maxAskedPieces = 12;
+constexpr u32 quadGrowth = 4;
 constexpr u32 inputAhead = 1;
 constexpr bool spinsOnLast = true;
 

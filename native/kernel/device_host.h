@@ -20,6 +20,9 @@ constexpr u32 tileBlocks = 8;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 8;
+constexpr u32 longBatchQuads = 12;
+constexpr u32 maxAskedPieces = 16;
+constexpr u32 quadGrowth = 2;
 constexpr u32 inputAhead = 2;
 constexpr bool spinsOnLast = true;
 

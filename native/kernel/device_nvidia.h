@@ -20,6 +20,9 @@ constexpr u32 tileBlocks = 3;
 constexpr bool conditionsApart = false;
 constexpr u32 maxGroups = 2;
 constexpr u32 batchChunks = 4;
+constexpr u32 longBatchQuads = 12;
+constexpr u32 maxAskedPieces = 16;
+constexpr u32 quadGrowth = 2;
 constexpr u32 inputAhead = 3; // measured: docs/performance.md
 constexpr bool spinsOnLast = false;
 

@@ -11,7 +11,6 @@ namespace monokernel::kernel {
 constexpr u32 keyBlock = 64;               ///< positions that lie together among the keys
 constexpr u32 pieceHalves = 8;             ///< of a 16-byte piece: of a key's elements, or of an element's positions
 constexpr u32 valuePieces = waveLanes / 8; ///< of an element over a wave's block of positions
-constexpr u32 maxAskedPieces = 12;         ///< of keys in flight a lane, and about as many of values
 constexpr float largestHalf = 65504.0f;
 
 /// Heads of up to `capacity` elements: what a lane holds of a block of waveLanes positions. It has one position's key,

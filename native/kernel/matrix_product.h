@@ -195,7 +195,7 @@ DEV void multiplyToken(Arguments &p, Worker &w, MatrixArguments &m, WeightStream
     const u32 rows = rowWaves(m) * m.waveRows;
     u32 panel = 0;
     do {
-        const u32 partials = p.partialOffset + (w.block & 1) * (workgroupWaves * panelRows);
+        const u32 partials = p.partialOffset + (w.block & 1) * p.partialPitch;
         withRowBlocks(m, [&](auto rowBlocks) INLINED { multiplyStaged<rowBlocks.count>(p, w, m, stream, partials); });
         w.timeline.markMultiplied();
         barrier();

@@ -132,10 +132,11 @@ struct Parameters {
     u32 activationsDivisor; ///< likewise, of the activations that a workgroup makes
     u32 turnLanes; ///< lanes that begin a decode step at once; as many more begin when these have their queries
     u32 partialOffset, sumsOffset, scratchOffset,
-        ringOffset; ///< in floats from the start of shared memory; stage is at 0
-    u64 weights;    ///< where the packed matrices' memory begins, at the start of a page
-    u64 residual;   ///< f32 [workgroups, lanes served, hidden], each word private to one thread
-    u64 tickets;    ///< u32 [xccs] * 32: roles handed out, never cleared
+        ringOffset;   ///< in floats from the start of shared memory; stage is at 0
+    u32 partialPitch; ///< in floats, from a panel's partial sums to the next one's
+    u64 weights;      ///< where the packed matrices' memory begins, at the start of a page
+    u64 residual;     ///< f32 [workgroups, lanes served, hidden], each word private to one thread
+    u64 tickets;      ///< u32 [xccs] * 32: roles handed out, never cleared
     // The devices that share the model: this one has the lanes from `firstLane` on of `allLanes`. What lanes of
     // different devices tell each other lies in mailboxes (marked below), which every device has at the same offsets:
     // each writes into all and reads its own.

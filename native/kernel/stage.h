@@ -9,8 +9,7 @@
 
 namespace monokernel::kernel {
 
-constexpr u32 batchQuads = 4;     ///< times four elements that a lane waits for at once
-constexpr u32 longBatchQuads = 8; ///< of a vector that is staged as it is, where a wave's part of it is long
+constexpr u32 batchQuads = 4; ///< times four elements that a lane waits for at once, at most
 
 /// The part of a vector that a wave brings, four elements a lane at a time.
 struct Slice {
@@ -78,16 +77,21 @@ DEV float normScale(Arguments &p, u32 phase) {
     return inverseSquareRoot(sum * p.perHidden + p.normEpsilon);
 }
 
-/// Calls body(constant of type Quads<n>) with how often four elements a lane should wait for at once: once where a
-/// slice has no more.
+/// Calls body(constant of type Quads<n>) with how often four elements a lane should wait for at once, at most `most`
+/// times: each wait more is a trip to memory more, and what is asked for in vain takes time too. `quadGrowth` says how
+/// many such constants there are.
 template <u32 value> struct Quads {
     static constexpr u32 count = value;
 };
-template <class Body> DEV void withQuads(const Slice &slice, Body body) {
-    if (slice.count <= 4 * waveLanes) {
-        body(Quads<1>{});
+template <u32 most, u32 quads = 1, class Body> DEV void withQuads(const Slice &slice, Body body) {
+    if constexpr (quads >= most) {
+        body(Quads<most>{});
     } else {
-        body(Quads<batchQuads>{});
+        if (slice.count <= 4 * waveLanes * quads) {
+            body(Quads<quads>{});
+        } else {
+            withQuads<most, quadGrowth * quads>(slice, body);
+        }
     }
 }
 
@@ -177,12 +181,8 @@ DEV void stagePacked(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 
 
 /// Stages a packed vector likewise.
 DEV void stageVector(Arguments &p, Worker &w, MatrixArguments &m, u32 edge, u32 layer, u64 words, u64 gamma) {
-    const Slice slice = sliceOf(m, w.wave);
-    if (slice.count > 4 * waveLanes * batchQuads) {
-        stagePacked<longBatchQuads>(p, w, m, edge, layer, words, gamma);
-    } else {
-        withQuads(slice, [&](auto quads) INLINED { stagePacked<quads.count>(p, w, m, edge, layer, words, gamma); });
-    }
+    withQuads<longBatchQuads>(
+        sliceOf(m, w.wave), [&](auto quads) INLINED { stagePacked<quads.count>(p, w, m, edge, layer, words, gamma); });
 }
 
 /// Stages a tagged vector times `gamma`, with its sum of squares.

@@ -302,6 +302,7 @@ GpuLayout layOut(const Plan &plan, const GpuDevice &device, const GpuOptions &op
     layout.target = kernelTarget(device.target);
     if (device.sharedBytes != 0) {
         layout.target.sharedBytes = std::min(layout.target.sharedBytes, device.sharedBytes);
+        layout.target.roomyBytes = std::min(layout.target.roomyBytes, layout.target.sharedBytes);
     }
     layout.slots = std::max(1u, options.slots);
     Parameters &p = layout.parameters;

@@ -49,6 +49,7 @@ constexpr std::array wholeNumbers{
     &Parameters::sumsOffset,
     &Parameters::scratchOffset,
     &Parameters::ringOffset,
+    &Parameters::partialPitch,
     &Parameters::device,
     &Parameters::devices,
     &Parameters::allLanes,

@@ -14,6 +14,7 @@ struct KernelTarget {
     uint32_t tileBlocks;   ///< blocks of up to 16 rows by 32 elements of a weight tile
     uint32_t maxGroups;    ///< tiles side by side of a panel at most
     uint32_t sharedBytes;  ///< shared memory a workgroup may have
+    uint32_t roomyBytes;   ///< of which more would leave the cache that shares its memory little
     uint32_t maxRingSlots; ///< fetches of weights a wave keeps in shared memory; 0 where they are kept in registers
     uint32_t dies;         ///< dies with a ticket counter of their own
     bool paged;            ///< a part of a weight matrix lies in pages anywhere, as PackedMatrix::pages says

@@ -48,6 +48,46 @@ TEST(aDeviceWithLessSharedMemoryHasAShorterRing) {
     }
 }
 
+/// Fetches that would leave the L1 little give way to it, but for the last four; a lane that leaves them room has six.
+TEST(theRingLeavesTheCacheRoom) {
+    const GpuDevice hopper{.target = "sm_90", .name = "test", .computeUnits = 132};
+    const auto layoutOf = [&](uint32_t hidden, uint32_t heads, uint32_t ffn) {
+        ModelSpec spec = sevenBillion();
+        spec.hiddenSize = hidden;
+        spec.headCount = heads;
+        spec.ffnSize = ffn;
+        return layOut(makePlan(spec), hopper, {{}, 1, 0});
+    };
+    const GpuLayout narrow = layoutOf(1536, 12, 8960), wide = layoutOf(4096, 32, 14336);
+    const GpuLayout widest = layoutOf(5120, 40, 27648);
+    CHECK(narrow.parameters.ringSlots == 6 && narrow.sharedBytes <= narrow.target.roomyBytes);
+    CHECK(wide.parameters.ringSlots == 5 && wide.sharedBytes <= wide.target.roomyBytes);
+    CHECK(widest.parameters.ringSlots == 4 && widest.sharedBytes > widest.target.roomyBytes);
+    for (const GpuLayout &layout : {narrow, wide, widest}) { // what attention leaves in a pass has room
+        CHECK(layout.parameters.attentionSlots > 0 && layout.sharedBytes <= layout.target.sharedBytes);
+    }
+}
+
+/// Two panels' partial sums never share a word, whether they lie side by side or one after the other.
+TEST(panelsThatTakeTurnsLieApart) {
+    for (const char *target : {"sm_80", "sm_90", "gfx942"}) {
+        for (const uint32_t units : {46u, 108u, 132u, 304u}) {
+            const GpuLayout layout =
+                layOut(makePlan(tensorParallel(sevenBillion(), 4)), {target, "test", 0, units, 0}, {{}, 1, 0});
+            const kernel::Parameters &p = layout.parameters;
+            for (const kernel::PackedMatrix &m : p.matrices) {
+                const uint32_t depthWaves = 1u << m.depthWavesLog2,
+                               rows = layout.target.waves() / depthWaves * m.waveRows;
+                const uint32_t end =
+                    (depthWaves - 1) * 256 + rows; // of a panel's sums, as kernel/matrix_product.h has them
+                const bool sideBySide = p.partialPitch < 256;
+                CHECK(sideBySide ? rows <= p.partialPitch : end <= p.partialPitch);
+                CHECK(p.partialOffset + p.partialPitch + end <= p.sumsOffset);
+            }
+        }
+    }
+}
+
 /// A plain transformer whose lane is too wide for a workgroup's shared memory (Qwen2.5 7B's dimensions) says so, and
 /// fits as two lanes, or four on a graphics card.
 TEST(aLaneThatIsTooWideFitsAsTwo) {
