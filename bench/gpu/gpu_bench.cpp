@@ -1,6 +1,6 @@
 // Speed of the monokernel on the first usable GPU, beside what the device's memory gives in the same run, and on 2, 4
-// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [2B] [nano] [1.5B] [7B] [ampere|card], the first
-// two shapes if none is named; prints a table. Weights are random; 2B and nano are Laneformers, 1.5B and 7B are Llamas.
+// and 8 of its kind where they are there. Usage: gpu_bench KERNELS... [SHAPE]... [ampere|card], the first two shapes of
+// random_model.h if none is named; prints a table. Weights are random.
 // "ampere": by the kernel for Ampere; "card": also with what a graphics card has of multiprocessors and shared memory.
 // The streaming kernel lies beside this program. Kernels of several folders, which must lay weights out alike, run one
 // after the other on the same loaded model, so that a change is seen beside what it changes.
@@ -116,12 +116,12 @@ double tokenBytes(const ModelSpec &s) {
 
 void report(const char *name, const ModelSpec &spec, const GpuLayout &layout, const Speed &speed, double readRate) {
     const double bytes = tokenBytes(spec), rate = bytes * speed.decode / 1e12;
-    std::printf("%-6s decode %8.1f tok/s  %6.3f ms/token  %5.2f TB/s = %5.1f %% of the read limit (%.3f GB a token, "
+    std::printf("%-7s decode %8.1f tok/s  %6.3f ms/token  %5.2f TB/s = %5.1f %% of the read limit (%.3f GB a token, "
                 "%.1f %% padding)\n",
                 name, speed.decode, 1e3 / speed.decode, rate, 100.0 * rate / readRate, bytes / 1e9,
                 100.0 * (static_cast<double>(layout.weightBytes) / bytes - 1.0));
     std::printf(
-        "%-6s first token of a %u-token prompt after %.2f ms (%.0f tok/s), of %u and %u new tokens after %.2f and "
+        "%-7s first token of a %u-token prompt after %.2f ms (%.0f tok/s), of %u and %u new tokens after %.2f and "
         "%.2f ms\n",
         name, promptLength, speed.firstToken * 1e3, promptLength / speed.firstToken, fewTokens[0], fewTokens[1],
         speed.firstOfFew[0] * 1e3, speed.firstOfFew[1] * 1e3);
@@ -163,7 +163,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
         const GpuLayout layout = layOut(makePlan(tensorParallel(model.spec(), count)), devices.front(), options, count);
         const auto start = Clock::now();
         const Loaded loaded = load(devices.first(count), model, layout, options);
-        std::printf("%-6s loaded on %u in %.1f s\n", name, count, secondsSince(start));
+        std::printf("%-7s loaded on %u in %.1f s\n", name, count, secondsSince(start));
         for (size_t i = 0; i < kernels.size(); i++) {
             if (kernels.size() > 1) {
                 std::printf("%s:\n", kernels[i].c_str());
@@ -177,7 +177,7 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
                 one[i] = 1.0 / speed.decode;
                 report(name, model.spec(), layout, speed, readRate);
             } else {
-                std::printf("%-6s on %u devices: decode %.1f tok/s, %.2fx of one; %.1f us a token more than 1/%u of "
+                std::printf("%-7s on %u devices: decode %.1f tok/s, %.2fx of one; %.1f us a token more than 1/%u of "
                             "one's: what the exchange and the undivided work cost; first token after %.2f ms\n",
                             name, count, speed.decode, speed.decode * one[i],
                             1e6 * (1.0 / speed.decode - one[i] / count), count, speed.firstToken * 1e3);
@@ -192,7 +192,8 @@ void benchShape(const char *name, const bench::Shape &shape, std::span<const Gpu
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [2B] [nano] [1.5B] [7B] [ampere|card]\n");
+        std::fprintf(stderr, "usage: gpu_bench KERNEL_FOLDER... [SHAPE]... [ampere|card]\nshapes:%s\n",
+                     bench::shapeNames().c_str());
         return 2;
     }
     try {

@@ -1,6 +1,6 @@
-// Where a step's time goes, phase by phase, on the first usable GPU and on all of its kind: gpu_timeline KERNELS [2B]
-// [nano], with kernels built to note times (kernel/timeline.h). Prints medians over waves and layers of the last decode
-// step and the last prefill step of a request of 512 tokens.
+// Where a step's time goes, phase by phase, on the first usable GPU and on all of its kind: gpu_timeline KERNELS
+// [SHAPE]..., with kernels built to note times (kernel/timeline.h). Prints medians over waves and layers of the last
+// decode step and the last prefill step of a request of 512 tokens.
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"
@@ -226,7 +226,7 @@ void showShape(const char *name, const bench::Shape &shape, std::span<const GpuD
 
 int main(int argc, char **argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [2B] [nano] [1.5B] [7B]\n");
+        std::fprintf(stderr, "usage: gpu_timeline KERNEL_FOLDER [SHAPE]...\nshapes:%s\n", bench::shapeNames().c_str());
         return 2;
     }
     try {
