@@ -15,6 +15,11 @@ constexpr uint32_t shortPauses = 500;
 /// Pauses between two looks at the clock.
 constexpr uint32_t pausesPerClock = 64;
 
+/// Only the largest matrices' workers with cores of their own arrive so far apart.
+constexpr std::chrono::microseconds longestSpin{500};
+/// Some 70 with the system's slack: not much beside what was waited.
+constexpr std::chrono::microseconds nap{20};
+
 void pauseBriefly() {
 #if defined(__x86_64__)
     _mm_pause();
@@ -37,6 +42,9 @@ bool SpinWait::pause() {
     const Clock::time_point now = Clock::now();
     if (start_ == Clock::time_point{}) {
         start_ = now;
+    }
+    if (!crowded_ && now - start_ > longestSpin) {
+        std::this_thread::sleep_for(nap);
     }
     return now - start_ <= bound_;
 }

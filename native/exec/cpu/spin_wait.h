@@ -5,9 +5,10 @@
 
 namespace monokernel::cpu {
 
-/// One wait for another worker: it spins. When that worker has lost its core, spinning on costs least as long as each
-/// worker has a core of its own (giving it away makes the other one's return slower, as measured); with more workers
-/// than cores (`crowded`) the other one may need this very core, so then it is given away.
+/// One wait for another worker: it spins. With more workers than cores (`crowded`) the other one may need this very
+/// core, so then it is given away. Else a wait that lasts shows that the other one has lost its core, and then it naps
+/// in between: who spins on burns his slice of a core that others want too, and beside two busy processes on two cores
+/// the workers' slices came to alternate, so that neither ever ran while the other did and each slice did one phase.
 class SpinWait {
 public:
     SpinWait(std::chrono::nanoseconds bound, bool crowded) : bound_(bound), crowded_(crowded) {}

@@ -10,6 +10,7 @@
 #include <thread>
 
 #ifdef __linux__
+#include <ctime>
 #include <sched.h>
 #endif
 
@@ -34,6 +35,23 @@ TEST(aMissingWorkerExpiresTheWait) {
         CHECK(progress.wait(0, 0, 1, 1, 0));
     }
 }
+
+#ifdef __linux__
+std::chrono::nanoseconds ownProcessorTime() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// Who waits for a worker that has lost its core does not burn its own: that other programs would have had.
+TEST(aWaitThatLastsSparesTheCore) {
+    Progress progress(2, 200ms, false);
+    const auto before = ownProcessorTime();
+    CHECK(!progress.wait(0, 0, 2, 1, 0)); // expires
+    const auto used = ownProcessorTime() - before;
+    CHECK_MESSAGE(used < 100ms, std::to_string(used.count()));
+}
+#endif
 
 TEST(leavingEndsWaits) {
     Progress progress(2, 10s, false);
