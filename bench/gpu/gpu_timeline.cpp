@@ -1,6 +1,7 @@
 // Where a step's time goes, phase by phase, on the first usable GPU and on all of its kind: gpu_timeline KERNELS
 // [SHAPE]..., with kernels built to note times (kernel/timeline.h). Prints medians over waves and layers of the last
-// decode step and the last prefill step of a request of 512 tokens.
+// decode step and the last prefill step of a request of 512 tokens, and of a model of one lane how the decode step's
+// phases wait for each other (timeline_path.h).
 
 #include "devices.h"
 #include "exec/gpu/gpu_layout.h"

@@ -86,7 +86,7 @@ function bench() {
 
 function timeline() {
   build();
-  run(join(programs, 'gpu_timeline'), timelineKernels);
+  run(join(programs, 'gpu_timeline'), timelineKernels, ...process.argv.slice(3));
 }
 
 function homes() {

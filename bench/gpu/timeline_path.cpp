@@ -8,21 +8,20 @@
 
 namespace bench {
 
+namespace kernel = monokernel::kernel;
+
 namespace {
 
-using monokernel::kernel::Moment;
-
-constexpr std::array<uint32_t, 5> order{monokernel::kernel::phaseQkv, monokernel::kernel::phaseAttention,
-                                        monokernel::kernel::phaseOutput, monokernel::kernel::phaseGateUp,
-                                        monokernel::kernel::phaseDown};
-constexpr uint32_t moments = monokernel::kernel::momentCount;
+constexpr std::array<uint32_t, 5> order{kernel::phaseQkv, kernel::phaseAttention, kernel::phaseOutput,
+                                        kernel::phaseGateUp, kernel::phaseDown};
+constexpr uint32_t moments = kernel::momentCount;
 
 /// A workgroup's ticks as the device's time, whose clock may tick seldom: the line that fits best through its notes.
 class WallLine {
 public:
     WallLine(const NotedStep &step, uint32_t group, uint64_t epoch) {
         const uint32_t first = group * step.wavesOfGroup;
-        origin_ = step.note(first, 0, order.front(), monokernel::kernel::momentBegin);
+        origin_ = step.note(first, 0, order.front(), kernel::momentBegin);
         double count = 0.0, x = 0.0, y = 0.0, xx = 0.0, xy = 0.0;
         for (uint32_t wave = first; wave < first + step.wavesOfGroup; wave++) {
             for (uint32_t layer = 0; layer < step.layers; layer++) {
@@ -57,7 +56,7 @@ using Waves = std::array<std::vector<double>, moments>;
 Waves wavesOf(const NotedStep &step, const std::vector<WallLine> &lines, uint32_t layer, uint32_t phase) {
     Waves times;
     for (uint32_t wave = 0; wave < step.waves; wave++) {
-        if (step.note(wave, layer, phase, monokernel::kernel::momentInput) == 0) {
+        if (step.note(wave, layer, phase, kernel::momentInput) == 0) {
             continue; // no unit of attention
         }
         for (uint32_t moment = 0; moment < moments; moment++) {
@@ -89,27 +88,26 @@ private:
 std::vector<PhasePath> pathOf(const NotedStep &step) {
     std::vector<WallLine> lines;
     for (uint32_t group = 0; group < step.waves / step.wavesOfGroup; group++) {
-        lines.emplace_back(step, group, step.note(0, 0, order.front(), monokernel::kernel::momentBegin));
+        lines.emplace_back(step, group, step.note(0, 0, order.front(), kernel::momentBegin));
     }
     std::array<std::array<MomentLayers, moments>, order.size()> phases;
     double lastEnd = 0.0;
     for (uint32_t layer = 0; layer < step.layers; layer++) {
         for (size_t i = 0; i < order.size(); i++) {
             const Waves waves = wavesOf(step, lines, layer, order[i]);
-            if (waves[monokernel::kernel::momentEnd].empty()) {
+            if (waves[kernel::momentEnd].empty()) {
                 continue;
             }
             for (uint32_t moment = 0; moment < moments && (layer > 0 || i > 0); moment++) {
                 phases[i][moment].add(waves[moment], lastEnd);
             }
-            lastEnd = waves[monokernel::kernel::momentEnd].back();
+            lastEnd = waves[kernel::momentEnd].back();
         }
     }
     std::vector<PhasePath> path;
     for (size_t i = 0; i < order.size(); i++) {
-        path.push_back({order[i], phases[i][monokernel::kernel::momentInput].medians(),
-                        phases[i][monokernel::kernel::momentMultiplied].medians(),
-                        phases[i][monokernel::kernel::momentEnd].medians()});
+        path.push_back({order[i], phases[i][kernel::momentInput].medians(),
+                        phases[i][kernel::momentMultiplied].medians(), phases[i][kernel::momentEnd].medians()});
     }
     return path;
 }
